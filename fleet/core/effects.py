@@ -1,0 +1,77 @@
+"""Effects: what the charge-point machine asks of its own actor. They never leave it.
+
+The first three go to the link, in the order in which they were asked for; the link's mailbox takes frames as bare
+strings, because every message passes there.
+"""
+
+from attrs import frozen
+
+from fleet.commands.vocabulary import ConnectorCommand
+from fleet.core.orders import ConnectorOrder
+from fleet.core.reports import ObservedReport
+
+
+@frozen
+class SendFrame:
+    """Put this text on the wire."""
+
+    text: str
+
+
+@frozen
+class CloseLink:
+    """Close the connection; with `reconnect` the link then connects again by itself, after `pause_s`."""
+
+    reconnect: bool = True
+    pause_s: float = 0.0
+    code: int = 1000
+
+
+@frozen
+class SetPingInterval:
+    """Send a WebSocket ping whenever this many s went by; 0 means never (WebSocketPingInterval)."""
+
+    interval_s: float
+
+
+LinkOrder = str | CloseLink | SetPingInterval
+
+
+@frozen
+class GiveOrder:
+    """Tell a connector; with a token its answer comes back as `Answered`."""
+
+    connector: int
+    order: ConnectorCommand | ConnectorOrder
+    token: int | None = None
+
+
+@frozen
+class Answer:
+    """Answer whoever asked with this token; `refusal` None means done."""
+
+    token: int
+    refusal: str | None
+
+
+@frozen
+class Observe:
+    """Hand this report to the observer."""
+
+    report: ObservedReport
+
+
+@frozen
+class Restart:
+    """Switch off and on again: a fresh actor over the same memory, after `pause_s`."""
+
+    pause_s: float
+    cause: str
+
+
+@frozen
+class Finish:
+    """The charge point is done and ends."""
+
+
+Effect = SendFrame | CloseLink | SetPingInterval | GiveOrder | Answer | Observe | Restart | Finish

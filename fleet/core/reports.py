@@ -1,0 +1,298 @@
+"""Reports: facts, in the past tense, that go up: connector -> charge point -> observer, and link -> charge point.
+
+`at` is always an instant on the monotonic clock, in s; `connector` counts from 1, 0 is the charge point itself.
+`transaction` is the charge point's own key of a transaction: the CSMS's id comes later, perhaps hours later.
+"""
+
+from attrs import field, frozen
+
+from fleet.words import (
+    ConnectorStatus,
+    ErrorCode,
+    Measurand,
+    Phase,
+    ReadingContext,
+    RegistrationStatus,
+    StopReason,
+)
+
+# ---- from a connector ------------------------------------------------------------------------------------------------
+
+
+@frozen
+class SampledValue:
+    """One value off the meter, in the measurand's base unit: Wh, W, A, V, or percent for SoC."""
+
+    measurand: Measurand
+    value: float
+    phase: Phase | None = None
+
+
+@frozen
+class Reading:
+    """What the meter said at one instant."""
+
+    at: float
+    context: ReadingContext
+    values: tuple[SampledValue, ...]
+
+
+@frozen
+class StatusChanged:
+    """The connector has another status, or another error with the same status."""
+
+    connector: int
+    at: float
+    status: ConnectorStatus
+    error_code: ErrorCode = ErrorCode.NO_ERROR
+    info: str | None = None
+    vendor_error_code: str | None = None
+
+
+@frozen
+class CableChanged:
+    """A cable was plugged in or taken out."""
+
+    connector: int
+    at: float
+    plugged: bool
+
+
+@frozen
+class AuthorizationRequested:
+    """Somebody presented an id tag at this connector's reader."""
+
+    connector: int
+    at: float
+    id_tag: str
+
+
+@frozen
+class TransactionStarted:
+    """Energy is offered to an id tag; `meter_start_wh` is the whole register, as reported to the CSMS."""
+
+    connector: int
+    at: float
+    transaction: str
+    id_tag: str
+    meter_start_wh: int
+
+
+@frozen
+class TransactionStopped:
+    """The transaction is over; `id_tag` is given where somebody presented one to stop it.
+
+    `readings` is the transaction data for StopTransaction.req, empty where none is configured.
+    """
+
+    connector: int
+    at: float
+    transaction: str
+    meter_stop_wh: int
+    reason: StopReason
+    id_tag: str | None = None
+    readings: tuple[Reading, ...] = ()
+
+
+@frozen
+class MeterSampled:
+    """A meter reading that belongs on the wire; `transaction` is None outside one.
+
+    `power_w` and `register_wh` are the meter's state, for whoever sums a fleet.
+    """
+
+    connector: int
+    reading: Reading
+    transaction: str | None
+    power_w: float
+    register_wh: float
+
+
+@frozen
+class PowerChanged:
+    """The power jumped (relay closed or opened, limit changed); between jumps only a battery's taper bends it."""
+
+    connector: int
+    at: float
+    power_w: float
+    register_wh: float
+
+
+@frozen
+class Answered:
+    """The answer to a command that carried a token; `refusal` is the machine's own words, None when done."""
+
+    connector: int
+    token: int
+    refusal: str | None
+
+
+ConnectorReport = (
+    StatusChanged
+    | CableChanged
+    | AuthorizationRequested
+    | TransactionStarted
+    | TransactionStopped
+    | MeterSampled
+    | PowerChanged
+    | Answered
+)
+
+# ---- from the link ---------------------------------------------------------------------------------------------------
+
+
+@frozen
+class LinkUp:
+    """The WebSocket is open with the subprotocol agreed; `elapsed_s` from the first packet to there."""
+
+    elapsed_s: float = 0.0
+
+
+@frozen
+class LinkDown:
+    """An open connection ended: `reason` is a short word for counting, `detail` one line for people."""
+
+    reason: str
+    detail: str = ""
+
+
+@frozen
+class ConnectFailed:
+    """No connection came about; same fields as `LinkDown`, and the link tries again by itself in `retry_in_s`."""
+
+    reason: str
+    detail: str
+    retry_in_s: float = 0.0
+
+
+@frozen
+class FrameReceived:
+    """A WebSocket message came in, text or (wrongly) binary."""
+
+    data: str | bytes
+
+
+LinkReport = LinkUp | LinkDown | ConnectFailed | FrameReceived
+
+# ---- from a charge point, to observers -------------------------------------------------------------------------------
+
+
+@frozen
+class Registered:
+    """The CSMS answered BootNotification."""
+
+    at: float
+    status: RegistrationStatus
+    interval_s: int
+
+
+@frozen
+class CallSettled:
+    """One of our CALLs is over. `outcome`: Result, a CALLERROR code, Timeout, Disconnected, or BadResult.
+
+    `due_at` when the charge point wanted to say it, `sent_at` when its frame went out (None if it never did).
+    """
+
+    action: str
+    outcome: str
+    due_at: float
+    sent_at: float | None
+    at: float
+
+
+@frozen
+class CallServed:
+    """We answered one of the CSMS's CALLs; `outcome` is Result or the CALLERROR code."""
+
+    action: str
+    outcome: str
+    at: float
+
+
+@frozen
+class TransactionBound:
+    """The CSMS gave a transaction its id (and possibly refused its id tag)."""
+
+    connector: int
+    transaction: str
+    transaction_id: int
+    at: float
+
+
+@frozen
+class TransactionDelivered:
+    """The CSMS acknowledged the StopTransaction: this transaction is closed on both sides."""
+
+    connector: int
+    transaction: str
+    transaction_id: int
+    energy_wh: int
+    at: float
+
+
+@frozen
+class MessageLost:
+    """A transaction message was given up, with the reason; it will never reach the CSMS."""
+
+    action: str
+    transaction: str
+    reason: str
+    at: float
+
+
+@frozen
+class ProtocolViolated:
+    """The CSMS broke a rule of OCPP-J; counted by `rule`, `detail` is for people."""
+
+    rule: str
+    detail: str
+    at: float
+
+
+@frozen
+class OutboxChanged:
+    """How many transaction messages wait for the CSMS."""
+
+    waiting: int
+    at: float
+
+
+@frozen
+class Restarted:
+    """The charge point was rebuilt: `crashed` after a bug, otherwise after a reset."""
+
+    at: float
+    crashed: bool
+    cause: str = field(default="")
+
+
+@frozen
+class GivenUp:
+    """The charge point crashed too often and is not started again."""
+
+    at: float
+    cause: str
+
+
+@frozen
+class Drained:
+    """The charge point ended on request; `undelivered` transaction messages were left."""
+
+    at: float
+    undelivered: int
+
+
+ChargePointReport = (
+    Registered
+    | CallSettled
+    | CallServed
+    | TransactionBound
+    | TransactionDelivered
+    | MessageLost
+    | ProtocolViolated
+    | OutboxChanged
+    | Restarted
+    | GivenUp
+    | Drained
+)
+ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport

@@ -1,0 +1,26 @@
+"""What a person can get wrong, and how the command line answers.
+
+Every error here is one clear line: what, where, what was expected. Anything that is not a `FleetError` is a bug and
+crashes with its traceback.
+"""
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 104
+EXIT_INTERRUPTED = 105
+
+
+class FleetError(Exception):
+    """An error with a message for the person at the terminal and an exit code for the script."""
+
+    exit_code = EXIT_FAILED
+
+
+class ConfigurationError(FleetError):
+    """A wrong argument, file, key or value; nothing was started."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class UnreachableError(FleetError):
+    """The CSMS could not be reached by any charge point."""

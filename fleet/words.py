@@ -1,0 +1,199 @@
+"""The field's nouns: the value sets that OCPP names and everybody here says the same way.
+
+Values are OCPP 1.6's own words (edition 2, section 7), so that logs, configuration files, shell lines and frames all
+read alike. A later protocol version maps its words onto these in its dialect.
+"""
+
+from enum import StrEnum
+
+
+class ConnectorStatus(StrEnum):
+    """The nine statuses of a connector (OCPP 1.6 section 7.7, ChargePointStatus)."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    FINISHING = "Finishing"
+    RESERVED = "Reserved"
+    UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
+
+
+class ErrorCode(StrEnum):
+    """ChargePointErrorCode (OCPP 1.6 section 7.6)."""
+
+    NO_ERROR = "NoError"
+    CONNECTOR_LOCK_FAILURE = "ConnectorLockFailure"
+    EV_COMMUNICATION_ERROR = "EVCommunicationError"
+    GROUND_FAILURE = "GroundFailure"
+    HIGH_TEMPERATURE = "HighTemperature"
+    INTERNAL_ERROR = "InternalError"
+    LOCAL_LIST_CONFLICT = "LocalListConflict"
+    OTHER_ERROR = "OtherError"
+    OVER_CURRENT_FAILURE = "OverCurrentFailure"
+    OVER_VOLTAGE = "OverVoltage"
+    POWER_METER_FAILURE = "PowerMeterFailure"
+    POWER_SWITCH_FAILURE = "PowerSwitchFailure"
+    READER_FAILURE = "ReaderFailure"
+    RESET_FAILURE = "ResetFailure"
+    UNDER_VOLTAGE = "UnderVoltage"
+    WEAK_SIGNAL = "WeakSignal"
+
+
+class StopReason(StrEnum):
+    """Why a transaction ended (OCPP 1.6 section 7.38, Reason)."""
+
+    DE_AUTHORIZED = "DeAuthorized"
+    EMERGENCY_STOP = "EmergencyStop"
+    EV_DISCONNECTED = "EVDisconnected"
+    HARD_RESET = "HardReset"
+    LOCAL = "Local"
+    OTHER = "Other"
+    POWER_LOSS = "PowerLoss"
+    REBOOT = "Reboot"
+    REMOTE = "Remote"
+    SOFT_RESET = "SoftReset"
+    UNLOCK_COMMAND = "UnlockCommand"
+
+
+class RegistrationStatus(StrEnum):
+    """The answer to BootNotification (OCPP 1.6 section 7.36)."""
+
+    ACCEPTED = "Accepted"
+    PENDING = "Pending"
+    REJECTED = "Rejected"
+
+
+class AuthorizationStatus(StrEnum):
+    """What an id tag is worth (OCPP 1.6 section 7.2)."""
+
+    ACCEPTED = "Accepted"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+    CONCURRENT_TX = "ConcurrentTx"
+
+
+class Availability(StrEnum):
+    """Operative or inoperative (OCPP 1.6 section 7.4, AvailabilityType)."""
+
+    OPERATIVE = "Operative"
+    INOPERATIVE = "Inoperative"
+
+
+class ResetKind(StrEnum):
+    """Soft or hard (OCPP 1.6 section 7.40, ResetType)."""
+
+    HARD = "Hard"
+    SOFT = "Soft"
+
+
+class ReadingContext(StrEnum):
+    """Why a meter value was taken (OCPP 1.6 section 7.33)."""
+
+    INTERRUPTION_BEGIN = "Interruption.Begin"
+    INTERRUPTION_END = "Interruption.End"
+    OTHER = "Other"
+    SAMPLE_CLOCK = "Sample.Clock"
+    SAMPLE_PERIODIC = "Sample.Periodic"
+    TRANSACTION_BEGIN = "Transaction.Begin"
+    TRANSACTION_END = "Transaction.End"
+    TRIGGER = "Trigger"
+
+
+class Measurand(StrEnum):
+    """What a sampled value measures (OCPP 1.6 section 7.31)."""
+
+    CURRENT_EXPORT = "Current.Export"
+    CURRENT_IMPORT = "Current.Import"
+    CURRENT_OFFERED = "Current.Offered"
+    ENERGY_ACTIVE_EXPORT_REGISTER = "Energy.Active.Export.Register"
+    ENERGY_ACTIVE_IMPORT_REGISTER = "Energy.Active.Import.Register"
+    ENERGY_REACTIVE_EXPORT_REGISTER = "Energy.Reactive.Export.Register"
+    ENERGY_REACTIVE_IMPORT_REGISTER = "Energy.Reactive.Import.Register"
+    ENERGY_ACTIVE_EXPORT_INTERVAL = "Energy.Active.Export.Interval"
+    ENERGY_ACTIVE_IMPORT_INTERVAL = "Energy.Active.Import.Interval"
+    ENERGY_REACTIVE_EXPORT_INTERVAL = "Energy.Reactive.Export.Interval"
+    ENERGY_REACTIVE_IMPORT_INTERVAL = "Energy.Reactive.Import.Interval"
+    FREQUENCY = "Frequency"
+    POWER_ACTIVE_EXPORT = "Power.Active.Export"
+    POWER_ACTIVE_IMPORT = "Power.Active.Import"
+    POWER_FACTOR = "Power.Factor"
+    POWER_OFFERED = "Power.Offered"
+    POWER_REACTIVE_EXPORT = "Power.Reactive.Export"
+    POWER_REACTIVE_IMPORT = "Power.Reactive.Import"
+    RPM = "RPM"
+    SOC = "SoC"
+    TEMPERATURE = "Temperature"
+    VOLTAGE = "Voltage"
+
+
+class Phase(StrEnum):
+    """On which phase a value was measured (OCPP 1.6 section 7.34)."""
+
+    L1 = "L1"
+    L2 = "L2"
+    L3 = "L3"
+    N = "N"
+    L1_N = "L1-N"
+    L2_N = "L2-N"
+    L3_N = "L3-N"
+    L1_L2 = "L1-L2"
+    L2_L3 = "L2-L3"
+    L3_L1 = "L3-L1"
+
+
+class Unit(StrEnum):
+    """Units of sampled values (OCPP 1.6 section 7.45); Celsius is spelled as the specification spells it."""
+
+    WH = "Wh"
+    KWH = "kWh"
+    VARH = "varh"
+    KVARH = "kvarh"
+    W = "W"
+    KW = "kW"
+    VA = "VA"
+    KVA = "kVA"
+    VAR = "var"
+    KVAR = "kvar"
+    A = "A"
+    V = "V"
+    CELSIUS = "Celsius"
+    FAHRENHEIT = "Fahrenheit"
+    K = "K"
+    PERCENT = "Percent"
+
+
+class Location(StrEnum):
+    """Where a value was measured (OCPP 1.6 section 7.30)."""
+
+    BODY = "Body"
+    CABLE = "Cable"
+    EV = "EV"
+    INLET = "Inlet"
+    OUTLET = "Outlet"
+
+
+class ConfigurationStatus(StrEnum):
+    """The answer to ChangeConfiguration (OCPP 1.6 section 7.22)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    REBOOT_REQUIRED = "RebootRequired"
+    NOT_SUPPORTED = "NotSupported"
+
+
+class CableEnd(StrEnum):
+    """Which end of the cable somebody pulls: the car's, or the charge point's."""
+
+    EV = "EV"
+    CHARGE_POINT = "ChargePoint"
+
+
+class Current(StrEnum):
+    """Alternating or direct current: how the power reaches the car."""
+
+    AC = "AC"
+    DC = "DC"
