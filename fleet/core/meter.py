@@ -1,0 +1,74 @@
+"""The meter of a connector: one register that counts Wh for its whole life.
+
+The register is a number and, while energy flows, the curve it flows along. A reading adds the two and changes nothing,
+so a meter that is read every second and one that is read once a day agree to the last digit. Only where the power
+changes its course (`start`, `stop`) is the curve's energy folded into the number. The meter belongs to the charge
+point's memory: it outlives transactions, resets and crashes.
+
+Instants are on the monotonic clock, in s.
+"""
+
+import math
+
+from attrs import define, field
+
+from fleet.core.ev import Curve
+
+# A computed 7199.999999999 Wh is 7200 Wh: what binary fractions lose is far below this, and no driver is billed for it.
+ROUNDING_WH = 1e-6
+
+
+def whole_wh(register_wh: float) -> int:
+    """The whole Wh that a register shows, as meterStart and meterStop are reported (OCPP 1.6 sections 6.45, 6.49)."""
+    return math.floor(register_wh + ROUNDING_WH)
+
+
+@define
+class Meter:
+    """A cumulative Wh register; `register_wh` at construction is what it shows when it's installed."""
+
+    _settled_wh: float = field(default=0.0, alias="register_wh")
+    _curve: Curve | None = field(default=None, init=False)
+    _started_at: float = field(default=0.0, init=False)
+
+    def start(self, curve: Curve, now: float) -> None:
+        """Energy flows along `curve` from now on, instead of whatever flowed before."""
+        settled_wh = self.register_wh(now)
+        self._settled_wh, self._curve, self._started_at = settled_wh, curve, now
+
+    def stop(self, now: float) -> None:
+        """Energy stops flowing; stopping twice is no harm."""
+        settled_wh = self.register_wh(now)
+        self._settled_wh, self._curve = settled_wh, None
+
+    @property
+    def curve(self) -> Curve | None:
+        """What flows at present, None after `stop`."""
+        return self._curve
+
+    @property
+    def ends_at(self) -> float:
+        """The instant at which the car has what it wants; inf when nothing flows or it never will have."""
+        return math.inf if self._curve is None else self._started_at + self._curve.ends_at
+
+    def register_wh(self, now: float) -> float:
+        """All the energy that ever flowed, in Wh."""
+        if self._curve is None:
+            return self._settled_wh
+        return self._settled_wh + self._curve.energy(now - self._started_at)
+
+    def reading_wh(self, now: float) -> int:
+        """The register in whole Wh."""
+        return whole_wh(self.register_wh(now))
+
+    def power_w(self, now: float) -> float:
+        """The power that flows now, in W."""
+        return 0.0 if self._curve is None else self._curve.power(now - self._started_at)
+
+    def flowed_wh(self, now: float) -> float:
+        """The energy that flowed along the present curve so far, in Wh; 0 when nothing flows."""
+        return 0.0 if self._curve is None else self._curve.energy(now - self._started_at)
+
+    def soc(self, now: float) -> float | None:
+        """The state of charge of the car that takes the energy, 0 to 1; None when nothing flows."""
+        return None if self._curve is None else self._curve.soc(now - self._started_at)
