@@ -21,6 +21,10 @@ from fleet.commands.vocabulary import EV
 SECONDS_PER_HOUR = 3600.0
 # Below this fraction of the full power the taper ends and the rest is charged evenly.
 FLOOR_FRACTION = 0.03
+# Less than a milliwatt is nothing: it would charge for longer than a float can say.
+POWER_MIN_W = 1e-3
+# Less than a microwatt-hour is nothing: the dust of rounding must not keep a car charging for another instant.
+ENERGY_MIN_WH = 1e-6
 
 
 @frozen
@@ -95,7 +99,9 @@ def curve(ev: EV, soc: float, taken_wh: float, limit_w: float) -> Curve:
     wanted_wh = missing_now_wh
     if ev.energy_wanted_wh is not None:
         wanted_wh = min(wanted_wh, max(0.0, ev.energy_wanted_wh - taken_wh))
-    if full_w == 0:
+    if wanted_wh < ENERGY_MIN_WH:
+        wanted_wh = 0.0
+    if full_w < POWER_MIN_W:
         return _nothing(battery_wh, soc, wanted_wh)
 
     # What is missing where the taper begins; nothing for a car that doesn't taper.
@@ -105,7 +111,7 @@ def curve(ev: EV, soc: float, taken_wh: float, limit_w: float) -> Curve:
     taper_at = taper_wh * SECONDS_PER_HOUR / full_w
     floor_w = full_w * FLOOR_FRACTION
     floor_missing_wh = full_missing_wh * FLOOR_FRACTION
-    if missing_wh > floor_missing_wh:
+    if missing_wh > floor_missing_wh > 0:
         taper_w = full_w * (missing_wh / full_missing_wh)
         taper_lasts_s = missing_wh * SECONDS_PER_HOUR / taper_w * math.log(missing_wh / floor_missing_wh)
         floor_wh = taper_wh + (missing_wh - floor_missing_wh)
@@ -116,7 +122,9 @@ def curve(ev: EV, soc: float, taken_wh: float, limit_w: float) -> Curve:
     if wanted_wh <= taper_wh:
         ends_at = wanted_wh * SECONDS_PER_HOUR / full_w
     elif wanted_wh <= floor_wh:
-        ends_at = taper_at - missing_wh * SECONDS_PER_HOUR / taper_w * math.log1p((taper_wh - wanted_wh) / missing_wh)
+        # Held above the floor: what rounding leaves of a tiny taper may be no positive number.
+        left_missing_wh = max(missing_wh - (wanted_wh - taper_wh), floor_missing_wh)
+        ends_at = taper_at + missing_wh * SECONDS_PER_HOUR / taper_w * math.log(missing_wh / left_missing_wh)
     else:
         ends_at = floor_at + (wanted_wh - floor_wh) * SECONDS_PER_HOUR / floor_w
     return Curve(

@@ -53,9 +53,7 @@ class Meter:
 
     def register_wh(self, now: float) -> float:
         """All the energy that ever flowed, in Wh."""
-        if self._curve is None:
-            return self._settled_wh
-        return self._settled_wh + self._curve.energy(now - self._started_at)
+        return self._settled_wh + self.flowed_wh(now)
 
     def reading_wh(self, now: float) -> int:
         """The register in whole Wh."""
@@ -63,12 +61,16 @@ class Meter:
 
     def power_w(self, now: float) -> float:
         """The power that flows now, in W."""
-        return 0.0 if self._curve is None else self._curve.power(now - self._started_at)
+        return 0.0 if self._curve is None else self._curve.power(self._elapsed(self._curve, now))
 
     def flowed_wh(self, now: float) -> float:
         """The energy that flowed along the present curve so far, in Wh; 0 when nothing flows."""
-        return 0.0 if self._curve is None else self._curve.energy(now - self._started_at)
+        return 0.0 if self._curve is None else self._curve.energy(self._elapsed(self._curve, now))
 
     def soc(self, now: float) -> float | None:
         """The state of charge of the car that takes the energy, 0 to 1; None when nothing flows."""
-        return None if self._curve is None else self._curve.soc(now - self._started_at)
+        return None if self._curve is None else self._curve.soc(self._elapsed(self._curve, now))
+
+    def _elapsed(self, curve: Curve, now: float) -> float:
+        """How far along the curve we are. At `ends_at` it is over, though a difference of floats may deny it."""
+        return curve.ends_at if now >= self._started_at + curve.ends_at else now - self._started_at

@@ -56,6 +56,8 @@ def test_the_car_ends_with_exactly_what_it_wants(ev: EV, limit_w: float) -> None
     missing_wh = (1 - ev.soc) * ev.battery_wh
     wanted_wh = missing_wh if ev.energy_wanted_wh is None else min(missing_wh, ev.energy_wanted_wh)
     assert math.isfinite(c.ends_at)
+    if wanted_wh < 1e-6:
+        wanted_wh = 0
     assert c.energy(c.ends_at) == c.energy(c.ends_at + 1e6) == wanted_wh
     assert c.power(c.ends_at) == 0
     assert c.energy(c.ends_at * (1 - 1e-12)) == pytest.approx(wanted_wh, rel=1e-6, abs=1e-6)
@@ -117,6 +119,13 @@ def test_no_power_is_a_curve_that_never_ends_unless_nothing_is_wanted() -> None:
     assert (c.power(1e9), c.energy(1e9), c.soc(1e9)) == (0, 0, 0.3)
     assert curve(EV(), 1.0, 0.0, 0.0).ends_at == 0
     assert curve(EV(), 1.0, 0.0, 7_200).ends_at == 0
+
+
+@pytest.mark.parametrize(("battery_wh", "limit_w"), [(5e-324, 7_200), (60_000, 5e-324), (60_000, 1e-3), (1e300, 1e-3)])
+def test_absurd_cars_and_limits_are_no_crash(battery_wh: float, limit_w: float) -> None:
+    c = curve(EV(battery_wh=battery_wh, soc=0.5), 0.5, 0.0, limit_w)
+    assert 0 <= c.energy(3_600) <= 0.5 * battery_wh
+    assert 0 <= c.power(1) <= limit_w
 
 
 @pytest.mark.parametrize("limit_w", [-1.0, math.inf, math.nan])

@@ -107,6 +107,14 @@ def test_the_end_of_the_curve_is_an_instant_on_the_clock() -> None:
     assert meter.flowed_wh(9_999.0) == 7_200
 
 
+@given(begin=st.floats(0, 1e9), wanted_wh=st.floats(0.1, 50_000))
+def test_at_the_end_of_the_curve_it_is_over_whatever_floats_say(begin: float, wanted_wh: float) -> None:
+    meter = Meter()
+    meter.start(curve(EV(soc=0, energy_wanted_wh=wanted_wh), 0, 0.0, 7_200), begin)
+    assert meter.power_w(meter.ends_at) == 0
+    assert meter.register_wh(meter.ends_at) == wanted_wh
+
+
 @pytest.mark.parametrize(("register_wh", "shown"), [(0.0, 0), (0.9, 0), (0.9999999999, 1), (1.0, 1), (7199.99, 7199)])
 def test_the_register_shows_whole_watt_hours(register_wh: float, shown: int) -> None:
     assert whole_wh(register_wh) == shown
