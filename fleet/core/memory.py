@@ -1,0 +1,77 @@
+"""What survives a reboot: the flash of a charge point, and the world around it.
+
+A charge point that restarts, by a reset, a power cut or a crash, is a fresh machine built over the same memory. So all
+that a machine may forget lives in the machine, and all that it may not forget lives here: the meter's register, the
+running transaction, the waiting messages, the keys that the CSMS changed, who is inoperative; and what no reboot
+changes because it isn't the charge point's at all: the cable in the socket and the car at its end.
+
+The machines write here last, after everything that could fail, so that a crash leaves either the old or the new.
+"""
+
+from enum import StrEnum
+
+from attrs import Factory, define
+
+from fleet.commands.vocabulary import EV
+from fleet.core.answers import IdTagInfo
+from fleet.core.meter import Meter
+from fleet.core.reports import ConnectorReport
+from fleet.core.transaction import Transaction
+from fleet.ocpp.exchange import Outbox
+
+
+class Cable(StrEnum):
+    """Where the cable is. `EV_SIDE_OPEN`: still in the charge point's socket, but no longer in the car."""
+
+    NONE = "none"
+    PLUGGED = "plugged"
+    EV_SIDE_OPEN = "ev-side-open"
+
+
+@define
+class ConnectorMemory:
+    """One connector's share.
+
+    `plugged_wh` is the register's value when the car came, so that register - `plugged_wh` is what this car took, over
+    however many transactions and reboots.
+    """
+
+    meter: Meter = Factory(Meter)
+    inoperative: bool = False
+    transaction: Transaction | None = None
+    cable: Cable = Cable.NONE
+    ev: EV | None = None
+    plugged_wh: float = 0.0
+
+
+@define
+class ChargePointMemory:
+    """One charge point's memory; `connectors[0]` is connector 1.
+
+    `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache; `unheard` are facts
+    that the last life didn't live to deal with; `inoperative` is connector 0's availability; `transactions_begun` numbers the transactions' keys and `incarnation` the restarts.
+    """
+
+    outbox: Outbox
+    connectors: tuple[ConnectorMemory, ...]
+    configuration: dict[str, str] = Factory(dict)
+    id_tags: dict[str, IdTagInfo] = Factory(dict)
+    unheard: list[ConnectorReport] = Factory(list)
+    inoperative: bool = False
+    transactions_begun: int = 0
+    incarnation: int = 0
+
+    @classmethod
+    def blank(cls, connectors: int) -> "ChargePointMemory":
+        """The memory of a charge point fresh from the factory, with this many connectors."""
+        return cls(outbox=Outbox(), connectors=tuple(ConnectorMemory() for _ in range(connectors)))
+
+    def new_transaction_key(self) -> str:
+        """A key that no other transaction of this charge point ever had."""
+        self.transactions_begun += 1
+        return str(self.transactions_begun)
+
+    def power_cut(self, now: float) -> None:
+        """The supply is gone: every relay opens and every meter stops at this instant."""
+        for connector in self.connectors:
+            connector.meter.stop(now)

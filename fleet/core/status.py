@@ -1,0 +1,234 @@
+"""The nine statuses of a connector, as two tables.
+
+`MOVES` is the specification's own table (OCPP 1.6 section 4.9): from which status to which a connector may go, under
+which transition id, and why. A pair without an arrow there
+has no row here. The machine in `connector.py` has one
+method that assigns a status, it looks here first, and an illegal move is a bug that crashes.
+
+`ORDERS` says which order is heard in which status and where it may lead. The machine's guards (is there a cable, whose
+tag is it) pick among the targets; a target equal to the status means that the connector stays what it is. A pair
+without a row is a refusal, and a refusal changes nothing. What is legal in one order may take two moves: Finishing with
+a granted tag goes over Preparing (F2) to Charging (B3).
+
+Nothing here can lead to Reserved: reservations are a feature profile of their own. The status has its moves already,
+and of the orders those that every connector hears.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, get_args
+
+from fleet.commands.vocabulary import (
+    ChangeAvailability,
+    ClearFault,
+    ConnectorCommand,
+    Crash,
+    InjectFault,
+    PlugIn,
+    Resume,
+    SetPower,
+    StartTransaction,
+    StopTransaction,
+    SuspendEV,
+    SuspendEVSE,
+    Swipe,
+    UnlockConnector,
+    Unplug,
+)
+from fleet.core.orders import (
+    ApplySettings,
+    BindTransaction,
+    ConnectorOrder,
+    DenyAuthorization,
+    GrantAuthorization,
+    StopEnergy,
+    TakeReading,
+)
+from fleet.words import ConnectorStatus
+
+AVAILABLE: Final = ConnectorStatus.AVAILABLE
+PREPARING: Final = ConnectorStatus.PREPARING
+CHARGING: Final = ConnectorStatus.CHARGING
+SUSPENDED_EV: Final = ConnectorStatus.SUSPENDED_EV
+SUSPENDED_EVSE: Final = ConnectorStatus.SUSPENDED_EVSE
+FINISHING: Final = ConnectorStatus.FINISHING
+RESERVED: Final = ConnectorStatus.RESERVED
+UNAVAILABLE: Final = ConnectorStatus.UNAVAILABLE
+FAULTED: Final = ConnectorStatus.FAULTED
+
+MOVES: Mapping[ConnectorStatus, Mapping[ConnectorStatus, str]] = {
+    AVAILABLE: {
+        PREPARING: "A2",  # somebody plugs in, or a tag is granted
+        CHARGING: "A3",  # a charge point that needs no authorisation
+        SUSPENDED_EV: "A4",  # the same, and the car takes nothing
+        SUSPENDED_EVSE: "A5",  # the same, and the charge point offers nothing
+        RESERVED: "A7",
+        UNAVAILABLE: "A8",  # set inoperative
+        FAULTED: "A9",
+    },
+    PREPARING: {
+        AVAILABLE: "B1",  # cable out, tag presented again, or ConnectionTimeOut without a cable
+        CHARGING: "B3",  # cable and tag are both there
+        SUSPENDED_EV: "B4",  # the same, but the car takes nothing
+        SUSPENDED_EVSE: "B5",  # the same, but the charge point offers nothing
+        FINISHING: "B6",  # a cable without a tag for too long; no key sets that time, so we wait for ever
+        FAULTED: "B9",
+    },
+    CHARGING: {
+        AVAILABLE: "C1",  # over, and nothing left to do: a fixed cable was pulled out of the car
+        SUSPENDED_EV: "C4",  # the car stops asking
+        SUSPENDED_EVSE: "C5",  # the charge point stops offering
+        FINISHING: "C6",  # stopped, but the cable is still in
+        UNAVAILABLE: "C8",  # stopped, and set inoperative meanwhile
+        FAULTED: "C9",
+    },
+    SUSPENDED_EV: {
+        AVAILABLE: "D1",
+        CHARGING: "D3",  # the car asks again
+        SUSPENDED_EVSE: "D5",  # now the charge point offers nothing either, which takes precedence
+        FINISHING: "D6",
+        UNAVAILABLE: "D8",
+        FAULTED: "D9",
+    },
+    SUSPENDED_EVSE: {
+        AVAILABLE: "E1",
+        CHARGING: "E3",  # offered again
+        SUSPENDED_EV: "E4",  # offered again, but the car takes nothing
+        FINISHING: "E6",
+        UNAVAILABLE: "E8",
+        FAULTED: "E9",
+    },
+    FINISHING: {
+        AVAILABLE: "F1",  # the cable is out
+        PREPARING: "F2",  # the cable stays for another transaction
+        UNAVAILABLE: "F8",
+        FAULTED: "F9",
+    },
+    RESERVED: {
+        AVAILABLE: "G1",
+        PREPARING: "G2",
+        UNAVAILABLE: "G8",
+        FAULTED: "G9",
+    },
+    UNAVAILABLE: {
+        AVAILABLE: "H1",  # set operative
+        PREPARING: "H2",  # set operative with a cable in
+        CHARGING: "H3",
+        SUSPENDED_EV: "H4",
+        SUSPENDED_EVSE: "H5",
+        FAULTED: "H9",
+    },
+    # Back to what it was before the fault, as far as the world still is so.
+    FAULTED: {
+        AVAILABLE: "I1",
+        PREPARING: "I2",
+        CHARGING: "I3",
+        SUSPENDED_EV: "I4",
+        SUSPENDED_EVSE: "I5",
+        FINISHING: "I6",
+        RESERVED: "I7",
+        UNAVAILABLE: "I8",
+    },
+}
+
+# A transaction starts: which of the three depends on who lets the power flow (B3, B4, B5).
+_UNDER_WAY = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
+# A transaction ends: by what is left to do (C6, C1, C8 and their like).
+_OVER = (FINISHING, AVAILABLE, UNAVAILABLE)
+
+Rows = Mapping[type, tuple[ConnectorStatus, ...]]
+
+
+def _everywhere(status: ConnectorStatus) -> Rows:
+    """What every connector hears in whatever status: settings, the meter, and what needs no cable and no tag."""
+    return {
+        ApplySettings: (status,),
+        TakeReading: (status,),
+        SetPower: (status,),
+        UnlockConnector: (status,),
+        InjectFault: (FAULTED,),
+        Crash: (status,),  # never gets there
+    }
+
+
+def _in_transaction(status: ConnectorStatus) -> Rows:
+    """What a connector hears while a transaction runs, in whichever of the three statuses."""
+    return {
+        **_everywhere(status),
+        PlugIn: (status, *_UNDER_WAY),  # the car's end comes back
+        Unplug: (status, SUSPENDED_EV, SUSPENDED_EVSE, *_OVER),
+        Swipe: (status, *_OVER),
+        StopTransaction: _OVER,
+        ChangeAvailability: (status,),  # takes effect when the transaction ends
+        SuspendEV: (SUSPENDED_EV, SUSPENDED_EVSE),
+        SuspendEVSE: (SUSPENDED_EVSE,),
+        Resume: _UNDER_WAY,
+        SetPower: _UNDER_WAY,
+        UnlockConnector: _OVER,
+        GrantAuthorization: _OVER,  # a tag of the same parent stops
+        DenyAuthorization: (status,),
+        BindTransaction: (status,),
+        StopEnergy: (status, SUSPENDED_EVSE),
+    }
+
+
+ORDERS: Mapping[ConnectorStatus, Rows] = {
+    AVAILABLE: {
+        **_everywhere(AVAILABLE),
+        PlugIn: (PREPARING,),
+        Swipe: (AVAILABLE,),
+        GrantAuthorization: (PREPARING,),
+        DenyAuthorization: (AVAILABLE,),
+        ChangeAvailability: (AVAILABLE, UNAVAILABLE),
+    },
+    PREPARING: {
+        **_everywhere(PREPARING),
+        PlugIn: (PREPARING, *_UNDER_WAY),
+        Unplug: (PREPARING, AVAILABLE),
+        Swipe: (PREPARING, AVAILABLE),
+        StartTransaction: _UNDER_WAY,
+        GrantAuthorization: (PREPARING, *_UNDER_WAY),
+        DenyAuthorization: (PREPARING, AVAILABLE),
+        ChangeAvailability: (PREPARING, UNAVAILABLE),
+    },
+    CHARGING: _in_transaction(CHARGING),
+    SUSPENDED_EV: _in_transaction(SUSPENDED_EV),
+    SUSPENDED_EVSE: _in_transaction(SUSPENDED_EVSE),
+    FINISHING: {
+        **_everywhere(FINISHING),
+        PlugIn: (PREPARING,),  # the car's end comes back
+        Unplug: (FINISHING, AVAILABLE),
+        Swipe: (FINISHING,),
+        StartTransaction: _UNDER_WAY,
+        GrantAuthorization: (FINISHING, *_UNDER_WAY),
+        DenyAuthorization: (FINISHING,),
+        ChangeAvailability: (FINISHING, UNAVAILABLE),
+    },
+    RESERVED: {
+        **_everywhere(RESERVED),
+        DenyAuthorization: (RESERVED,),
+        ChangeAvailability: (RESERVED, UNAVAILABLE),
+    },
+    UNAVAILABLE: {
+        **_everywhere(UNAVAILABLE),
+        Unplug: (UNAVAILABLE,),
+        Swipe: (UNAVAILABLE,),  # only for a cable that is locked in
+        GrantAuthorization: (UNAVAILABLE,),
+        DenyAuthorization: (UNAVAILABLE,),
+        ChangeAvailability: (UNAVAILABLE, AVAILABLE, PREPARING),
+    },
+    FAULTED: {
+        **_everywhere(FAULTED),
+        Unplug: (FAULTED,),
+        Swipe: (FAULTED,),
+        StopTransaction: (FAULTED,),
+        ClearFault: tuple(status for status in ConnectorStatus if status is not FAULTED),
+        GrantAuthorization: (FAULTED,),  # ends a transaction, unlocks a cable; starts nothing
+        DenyAuthorization: (FAULTED,),
+        BindTransaction: (FAULTED,),
+        StopEnergy: (FAULTED,),
+        ChangeAvailability: (FAULTED,),
+    },
+}
+
+ORDER_TYPES: tuple[type, ...] = (*get_args(ConnectorCommand), *get_args(ConnectorOrder))
