@@ -1,0 +1,336 @@
+"""The configuration of a run, as frozen classes: what a TOML file says, what flags override, what defaults fill in.
+
+A class here is a table in the file, a field is a key in it. A quantity that carries its own unit in the file loses the
+unit in its key: `duration_s` is `duration = "30s"`, `arrivals_per_s` is `arrivals = "6/h"`; where the file has a plain
+number the key keeps the unit, as in `power_w = 7200`. Every field's annotation carries its reader (`settings.py`).
+
+`RunConfig()` with nothing said is `configs/quickstart.toml`: a busy half minute that shows every message. What only
+becomes wrong together (two groups with the same ids, a tag pool smaller than the fleet) is found by `mistakes`, after
+the command line had its say; `plans` then derives every charge point from its global index alone.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from attrs import evolve, field, frozen
+
+from fleet.core.configuration import validate
+from fleet.core.plan import ChargePointPlan, ConnectorPlan
+from fleet.errors import ConfigurationError
+from fleet.load.distributions import Constant, Distribution, Uniform
+from fleet.load.settings import (
+    Mistakes,
+    Setting,
+    choice,
+    distribution,
+    expected,
+    number,
+    read_duration,
+    read_flag,
+    read_pattern,
+    read_positive_duration,
+    read_rate,
+    read_rate_or_none,
+    read_seed,
+    read_url,
+    text,
+    whole,
+)
+from fleet.words import Current
+
+DEFAULT_ID = "CP{:04}"
+CONNECTORS_MAX = 100
+CHARGE_POINTS_MAX = 1_000_000
+# CiString20Type, CiString25Type (OCPP 1.6 sections 7.8, 7.9): IdToken, and a serial number.
+_ID_TAG_LENGTH_MAX = 20
+_SERIAL_LENGTH_MAX = 25
+
+
+def configuration_text(value: object) -> str:
+    """A value of an OCPP configuration key as OCPP writes it: a string, also for numbers and booleans."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    raise expected("a text, a whole number, true or false", value)
+
+
+def read_configuration(value: object) -> Mapping[str, str]:
+    """OCPP configuration keys with their values, each checked against OCPP 1.6 section 9.1."""
+    if not isinstance(value, dict):
+        raise expected("a table of OCPP configuration keys", value)
+    read: dict[str, str] = {}
+    wrong: list[tuple[str, str]] = []
+    for name, setting in value.items():
+        try:
+            read[name] = configuration_text(setting)
+        except ValueError as error:
+            wrong.append((name, str(error)))
+            continue
+        if problem := validate(name, read[name]):
+            wrong.append((name, problem))
+    if wrong:
+        raise Mistakes(wrong)
+    return read
+
+
+Flag = Annotated[bool, Setting(read_flag)]
+Share = Annotated[float, Setting(number(0, 1))]
+Positive = Annotated[float, Setting(number(1))]
+Count = Annotated[int, Setting(whole(1, CHARGE_POINTS_MAX))]
+Duration = Annotated[float, Setting(read_duration, "_s")]
+PositiveDuration = Annotated[float, Setting(read_positive_duration, "_s")]
+Rate = Annotated[float, Setting(read_rate, "_per_s")]
+RateOrNone = Annotated[float, Setting(read_rate_or_none, "_per_s")]
+Pattern = Annotated[str, Setting(read_pattern)]
+Text20 = Annotated[str, Setting(text(20))]
+Name = Annotated[str, Setting(text(4096))]
+StayDistribution = Annotated[Distribution, Setting(distribution(read_duration), "_s")]
+EnergyDistribution = Annotated[Distribution, Setting(distribution(number(1), least=1.0))]
+ShareDistribution = Annotated[Distribution, Setting(distribution(number(0, 1), most=1.0))]
+
+
+@frozen
+class CsmsConfig:
+    """The central system and how the fleet comes to it.
+
+    `url` None means the embedded one, which answers after `latency_s`. `connect_rate_per_s` is the ramp. The interval
+    in BootNotification's answer overrides the key HeartbeatInterval: `heartbeat_interval_s` is what the embedded CSMS
+    says there, and what `fleet check` expects another to say. The password of HTTP basic authentication (whose name is
+    the charge point's id) is named here, never written: by `password_env` or `password_file`. `ca_file` is the
+    certificate authority that signed a wss server. A lost connection is tried again after a random part of
+    `backoff_base_s` doubled per failure, at most `backoff_max_s`.
+    """
+
+    url: Annotated[str | None, Setting(read_url)] = None
+    connect_rate_per_s: Rate = 50.0
+    call_timeout_s: PositiveDuration = 30.0
+    heartbeat_interval_s: Annotated[float | None, Setting(read_positive_duration, "_s")] = None
+    latency_s: Duration = 0.0
+    backoff_base_s: PositiveDuration = 1.0
+    backoff_max_s: PositiveDuration = 60.0
+    password_env: Name | None = None
+    password_file: Name | None = None
+    ca_file: Name | None = None
+
+    def password(self) -> str | None:
+        """The password from where it is kept, None when there is none; raises ConfigurationError."""
+        if self.password_env is not None:
+            if not (password := os.environ.get(self.password_env)):
+                raise ConfigurationError(f"csms.password_env: the environment has no {self.password_env}")
+            return password
+        if self.password_file is not None:
+            try:
+                return Path(self.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"csms.password_file: can't read {self.password_file}: {error}") from None
+        return None
+
+
+@frozen
+class GroupConfig:
+    """`count` charge points that are alike; `{}` in `id` and `serial_number` is the global index, counted from 1.
+
+    `power_w` is the most each connector offers. `finishing_s` and `reboot_s` are as in `fleet.core.plan`.
+    """
+
+    id: Pattern = DEFAULT_ID
+    count: Count = 1
+    connectors: Annotated[int, Setting(whole(1, CONNECTORS_MAX))] = 2
+    vendor: Text20 = "Fleet"
+    model: Text20 = "Simulated"
+    serial_number: Pattern | None = None
+    firmware_version: Annotated[str | None, Setting(text(50))] = None
+    power_w: Positive = 7_200.0
+    current: Annotated[Current, Setting(lambda value: Current(choice("AC", "DC")(value)))] = Current.AC
+    phases: Annotated[int, Setting(lambda value: 3 if value == 3 else whole(1, 1)(value))] = 1
+    voltage_v: Positive = 230.0
+    fixed_cable: Flag = False
+    finishing_s: Duration = 2.0
+    reboot_s: Duration = 1.0
+    configuration: Annotated[Mapping[str, str], Setting(read_configuration)] = field(factory=dict)
+
+
+@frozen
+class EvConfig:
+    """The cars: see `fleet.commands.vocabulary.EV`. Their power is high so that the connector's limit decides."""
+
+    battery_wh: EnergyDistribution = Constant(60_000.0)
+    soc: ShareDistribution = Uniform(0.1, 0.6)
+    power_max_w: EnergyDistribution = Constant(150_000.0)
+    taper_from_soc: Annotated[float, Setting(number(0.01, 1))] = 0.8
+
+
+@frozen
+class DriversConfig:
+    """Who comes to charge, and how they go about it.
+
+    Drivers arrive as a Poisson process at `arrivals_per_s` (0: nobody comes), `per` fleet, going to any free
+    connector, or per connector; who finds nothing free drives on. They leave after `stay_s`, or when the car has
+    `energy_wanted_wh`, whichever comes first of those that are given. `order` is plug-first, identify-first, or mixed
+    with `identify_first_share`. `pause_s` passes between one act and the next: cable, tag; tag, cable. `id_tags` is the
+    size of the pool (None: one for each connector), so that no tag is in two transactions at once.
+    """
+
+    arrivals_per_s: RateOrNone = 0.25
+    per: Annotated[str, Setting(choice("fleet", "connector"))] = "connector"
+    energy_wanted_wh: EnergyDistribution | None = None
+    stay_s: StayDistribution | None = field()
+    order: Annotated[str, Setting(choice("plug-first", "identify-first", "mixed"))] = "plug-first"
+    identify_first_share: Share = 0.5
+    pause_s: StayDistribution = Uniform(0.2, 0.8)
+    id_tag: Pattern = "TAG{:06}"
+    id_tags: Count | None = None
+    ev: EvConfig = EvConfig()
+
+    @stay_s.default
+    def _stay_default(self) -> Distribution | None:
+        # Whoever says how much energy is wanted and nothing else means that the car decides.
+        return None if self.energy_wanted_wh is not None else Uniform(4.0, 8.0)
+
+    @property
+    def share_identifying_first(self) -> float:
+        """The share of drivers who identify before they plug in."""
+        return {"plug-first": 0.0, "identify-first": 1.0}.get(self.order, self.identify_first_share)
+
+
+QUICKSTART_GROUP = GroupConfig(
+    count=100,
+    configuration={
+        "MeterValueSampleInterval": "3",
+        "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC",
+    },
+)
+
+
+@frozen
+class RunConfig:
+    """A whole run. `seed` None: one is drawn and printed. `grace_s` is how long the drain at the end may take."""
+
+    seed: Annotated[int | None, Setting(read_seed)] = None
+    duration_s: PositiveDuration = 30.0
+    grace_s: Duration = 30.0
+    csms: CsmsConfig = CsmsConfig()
+    charge_points: tuple[GroupConfig, ...] = (QUICKSTART_GROUP,)
+    drivers: DriversConfig = DriversConfig()
+
+    @property
+    def charge_point_count(self) -> int:
+        """Charge points in all groups."""
+        return sum(group.count for group in self.charge_points)
+
+    @property
+    def connector_count(self) -> int:
+        """Connectors of all charge points."""
+        return sum(group.count * group.connectors for group in self.charge_points)
+
+    @property
+    def id_tag_count(self) -> int:
+        """Size of the pool of id tags."""
+        return self.drivers.id_tags or self.connector_count
+
+    def id_tag(self, index: int) -> str:
+        """The tag with this index, counted from 0."""
+        return self.drivers.id_tag.format(index + 1)
+
+
+def resized(groups: tuple[GroupConfig, ...], count: int) -> tuple[GroupConfig, ...]:
+    """The groups with `count` charge points in all, shared out in proportion to what they had."""
+    total = sum(group.count for group in groups)
+    bounds, seen = [0], 0
+    for group in groups:
+        seen += group.count
+        bounds.append(round(count * seen / total))
+    shared = [(group, after - before) for group, before, after in zip(groups, bounds, bounds[1:], strict=False)]
+    return tuple(evolve(group, count=part) for group, part in shared if part)
+
+
+def mistakes(config: RunConfig) -> list[tuple[str, str]]:
+    """What is wrong with settings that are right by themselves: (path, what was expected) each."""
+    return [*_group_mistakes(config), *_csms_mistakes(config.csms), *_driver_mistakes(config)]
+
+
+def _group_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
+    if not config.charge_points:
+        yield "charge_points", "expected at least one group"
+    if config.charge_point_count > CHARGE_POINTS_MAX:
+        yield "charge_points", f"expected at most {CHARGE_POINTS_MAX} charge points, got {config.charge_point_count}"
+        return
+    taken: dict[str, int] = {}
+    for number_, group, indices in _numbered(config):
+        path = f"charge_points[{number_}]"
+        for index in indices:
+            name = group.id.format(index)
+            if (other := taken.setdefault(name, number_)) != number_ or (index != indices[0] and name == group.id):
+                where = f"charge_points[{other}]" if other != number_ else "this group"
+                yield f"{path}.id", f"expected ids of its own, but {name!r} is taken by {where} (use {{}} for the index)"
+                break
+        if group.serial_number and len(longest := group.serial_number.format(indices[-1])) > _SERIAL_LENGTH_MAX:
+            yield f"{path}.serial_number", f"expected at most {_SERIAL_LENGTH_MAX} characters, got {longest!r}"
+
+
+def _csms_mistakes(csms: CsmsConfig) -> Iterator[tuple[str, str]]:
+    if csms.url is not None and csms.latency_s:
+        yield "csms.latency", "expected no latency beside a url: only the embedded CSMS can be told to be slow"
+    if csms.password_env is not None and csms.password_file is not None:
+        yield "csms.password_file", "expected either password_env or password_file, got both"
+    if csms.backoff_max_s < csms.backoff_base_s:
+        yield "csms.backoff_max", f"expected no less than backoff_base ({csms.backoff_base_s:g} s)"
+    if csms.ca_file is not None and not (csms.url or "").startswith("wss:"):
+        yield "csms.ca_file", "expected a wss:// url beside it"
+
+
+def _driver_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
+    if config.id_tag_count < config.connector_count:
+        yield "drivers.id_tags", (
+            f"expected at least {config.connector_count}, one for each connector, so that no tag is in two "
+            f"transactions at once, got {config.id_tag_count}"
+        )
+    if config.id_tag_count > 1 and config.id_tag(0) == config.id_tag(1):
+        yield "drivers.id_tag", f"expected a pattern with an index, such as 'TAG{{:06}}', got {config.drivers.id_tag!r}"
+    if len(longest := config.id_tag(config.id_tag_count - 1)) > _ID_TAG_LENGTH_MAX:
+        yield "drivers.id_tag", f"expected at most {_ID_TAG_LENGTH_MAX} characters (IdToken), got {longest!r}"
+    if config.drivers.stay_s is None and config.drivers.energy_wanted_wh is None:
+        yield "drivers.stay", "expected a stay or energy_wanted_wh, or drivers never leave"
+
+
+def _numbered(config: RunConfig) -> Iterator[tuple[int, GroupConfig, range]]:
+    """Each group with its number and the global indices (from 1) of its charge points."""
+    first = 1
+    for number_, group in enumerate(config.charge_points):
+        yield number_, group, range(first, first + group.count)
+        first += group.count
+
+
+def plans(config: RunConfig) -> list[ChargePointPlan]:
+    """Every charge point of the fleet, by global index; alike ones share their connector plan and configuration."""
+    made: list[ChargePointPlan] = []
+    connector_plans: dict[ConnectorPlan, ConnectorPlan] = {}
+    configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+    for _, group, indices in _numbered(config):
+        plan = ConnectorPlan(
+            power_max_w=group.power_w,
+            current=group.current,
+            phases=group.phases,
+            voltage_v=group.voltage_v,
+            fixed_cable=group.fixed_cable,
+            finishing_s=group.finishing_s,
+        )
+        connectors = (connector_plans.setdefault(plan, plan),) * group.connectors
+        configuration = configurations.setdefault(tuple(sorted(group.configuration.items())), group.configuration)
+        for index in indices:
+            made.append(
+                ChargePointPlan(
+                    id=group.id.format(index),
+                    connectors=connectors,
+                    vendor=group.vendor,
+                    model=group.model,
+                    serial_number=group.serial_number and group.serial_number.format(index),
+                    firmware_version=group.firmware_version,
+                    configuration=configuration,
+                    reboot_s=group.reboot_s,
+                )
+            )
+    return made
