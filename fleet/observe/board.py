@@ -1,0 +1,408 @@
+"""The board: what the fleet looks like now, and what it has done so far, in plain numbers.
+
+Reports come in one by one and each changes a few integers, so that reading the whole fleet costs nothing however big it
+is: a charge point or connector that leaves one state is taken off that count in the same breath as it is added to the
+next. The progress display, the summary and the metrics all read here; nobody asks the actors.
+
+Energy between two reports of a connector is extrapolated from its power. Kept are the sums over all connectors of the
+power P, of the register E, and of P times the instant of the report; the fleet's energy at any `now` is then
+E + (P * now - sum of P * at) / 3600, without looking at a single connector. A battery's taper bends the power between
+reports, so the figure is an estimate that the next meter reading corrects; the books are kept elsewhere, in whole Wh.
+"""
+
+import math
+from array import array
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Any
+
+from fleet.core.plan import ChargePointPlan
+from fleet.core.reports import (
+    CallServed,
+    CallSettled,
+    ConnectFailed,
+    Drained,
+    GivenUp,
+    LinkDown,
+    LinkUp,
+    MessageLost,
+    MeterSampled,
+    ObservedReport,
+    OutboxChanged,
+    PowerChanged,
+    ProtocolViolated,
+    Registered,
+    Restarted,
+    StatusChanged,
+    TransactionBound,
+    TransactionDelivered,
+    TransactionStarted,
+    TransactionStopped,
+)
+from fleet.observe.tally import Tally
+from fleet.words import ConnectorStatus, RegistrationStatus
+
+SECONDS_PER_HOUR = 3600.0
+
+
+class ChargePointState(StrEnum):
+    """Where a charge point stands, as somebody who runs a fleet would say it."""
+
+    STARTING = "starting"
+    """Never connected yet."""
+    CONNECTED = "connected"
+    """Connected, BootNotification not answered yet."""
+    REGISTERED = "registered"
+    PENDING = "pending"
+    REJECTED = "rejected"
+    OFFLINE = "offline"
+    RESTARTING = "restarting"
+    """Rebuilt after a reset or a crash, not connected again yet."""
+    GIVEN_UP = "given up"
+    DRAINED = "drained"
+
+
+STATES = tuple(ChargePointState)
+STATUSES = tuple(ConnectorStatus)
+_REGISTERED_AS = {
+    RegistrationStatus.ACCEPTED: ChargePointState.REGISTERED,
+    RegistrationStatus.PENDING: ChargePointState.PENDING,
+    RegistrationStatus.REJECTED: ChargePointState.REJECTED,
+}
+_ENDED = frozenset((ChargePointState.GIVEN_UP, ChargePointState.DRAINED))
+ONLINE = frozenset(
+    (
+        ChargePointState.CONNECTED,
+        ChargePointState.REGISTERED,
+        ChargePointState.PENDING,
+        ChargePointState.REJECTED,
+    )
+)
+
+
+class Energy:
+    """The power and the register of many meters, summed up as they report (see the module's docstring)."""
+
+    __slots__ = (
+        "_at",
+        "_origin_at",
+        "_power_at_sum",
+        "_power_sum_w",
+        "_power_w",
+        "_powered",
+        "_register_wh",
+        "_sum_wh",
+    )
+
+    def __init__(self, meters: int) -> None:
+        self._power_w = array("d", [0.0]) * meters
+        self._register_wh = array("d", [math.nan]) * meters
+        self._at = array("d", [0.0]) * meters
+        self._sum_wh = 0.0
+        self._power_sum_w = 0.0
+        self._power_at_sum = 0.0
+        self._powered = 0
+        # Instants count from the first report, because P * at is a small difference of large numbers otherwise.
+        self._origin_at: float | None = None
+
+    def measured(self, meter: int, power_w: float, register_wh: float, at: float) -> None:
+        """A meter says what it shows; what it showed the first time counts as zero."""
+        if self._origin_at is None:
+            self._origin_at = at
+        at -= self._origin_at
+        was_w, was_wh = self._power_w[meter], self._register_wh[meter]
+        if not math.isnan(was_wh):
+            self._sum_wh += register_wh - was_wh
+        self._power_at_sum += power_w * at - was_w * self._at[meter]
+        self._power_sum_w += power_w - was_w
+        self._powered += (power_w > 0) - (was_w > 0)
+        self._power_w[meter], self._register_wh[meter], self._at[meter] = power_w, register_wh, at
+        if not self._powered:
+            self._power_sum_w = self._power_at_sum = 0.0
+
+    def cut(self, meter: int, at: float) -> None:
+        """No more power; the register stays where it must be by now."""
+        power_w = self._power_w[meter]
+        if power_w > 0 and self._origin_at is not None:
+            elapsed_s = at - self._origin_at - self._at[meter]
+            self.measured(meter, 0.0, self._register_wh[meter] + power_w * elapsed_s / SECONDS_PER_HOUR, at)
+
+    @property
+    def power_w(self) -> float:
+        """The power of all meters."""
+        return self._power_sum_w
+
+    def energy_wh(self, now: float) -> float:
+        """The energy that all meters counted since they were first heard of."""
+        if self._origin_at is None:
+            return 0.0
+        return self._sum_wh + (self._power_sum_w * (now - self._origin_at) - self._power_at_sum) / SECONDS_PER_HOUR
+
+
+class Board:
+    """A listener that keeps the fleet's figures. Read its attributes at any time; write none of them."""
+
+    def __init__(self, plans: Iterable[ChargePointPlan]) -> None:
+        """`plans` is the whole fleet: what never reports still counts, as starting."""
+        self._numbers: dict[str, int] = {}
+        self._first = array("q", [0])  # index of each charge point's connector 1, and one past the last
+        for number, plan in enumerate(plans):
+            self._numbers[plan.id] = number
+            self._first.append(self._first[-1] + len(plan.connectors))
+        count, connectors = len(self._numbers), self._first[-1]
+        self._states = [ChargePointState.STARTING] * count
+        self._standings: list[ChargePointState | None] = [None] * count
+        self._waiting = array("q", [0]) * count
+        self._statuses: list[ConnectorStatus | None] = [None] * connectors
+        self._transactions: list[str | None] = [None] * connectors
+        self._energy = Energy(connectors)
+        self._handlers = self._dispatch()
+
+        self.charge_points = count
+        self.connectors = connectors
+        self.by_state: dict[ChargePointState, int] = dict.fromkeys(STATES, 0)
+        self.by_state[ChargePointState.STARTING] = count
+        self.by_status: dict[ConnectorStatus, int] = dict.fromkeys(STATUSES, 0)
+        """Connectors by status; those of a charge point that is switched off are in none."""
+        self.reached = 0
+        """Charge points that were connected at least once."""
+        self.accepted = 0
+        """Charge points that the CSMS accepted at least once."""
+        self.accepted_at: float | None = None
+        """When the last of those was accepted for the first time."""
+        self._was_accepted = bytearray(count)
+        self._was_reached = bytearray(count)
+
+        self.connects = 0
+        self.disconnects = Tally()
+        self.connect_failures = Tally()
+        self.registrations = Tally()
+        """Answers to BootNotification, by status."""
+
+        self.sent: dict[tuple[str, str], int] = {}
+        """Our CALLs that are over, by (action, outcome)."""
+        self.served: dict[tuple[str, str], int] = {}
+        """CALLs of the CSMS that we answered, by (action, outcome)."""
+        self.messages = 0
+        """All of these together."""
+
+        self.running = 0
+        """Transactions that run now."""
+        self.started = 0
+        self.stopped = Tally()
+        """Transactions that ended, by reason."""
+        self.bound = 0
+        self.delivered = 0
+        self.delivered_wh = 0
+        """Energy of the transactions whose StopTransaction was acknowledged."""
+        self.abandoned = 0
+        """Transactions that ran on a charge point that was given up."""
+        self.outbox = 0
+        """Transaction messages that wait for the CSMS."""
+        self.lost = Tally()
+        """Transaction messages given up, by action."""
+
+        self.violations = Tally()
+        self.crashes = Tally()
+        self.restarts = Tally()
+        """Rebuilt after a reset, by cause; crashes are counted apart."""
+        self.given_up = Tally()
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def power_w(self) -> float:
+        """The power that flows into cars, as last reported."""
+        return self._energy.power_w
+
+    def energy_wh(self, now: float) -> float:
+        """The energy that flowed since the run began."""
+        return self._energy.energy_wh(now)
+
+    @property
+    def online(self) -> int:
+        """Charge points with an open connection."""
+        return sum(self.by_state[state] for state in ONLINE)
+
+    def state(self, charge_point_id: str) -> ChargePointState:
+        """Where one charge point stands."""
+        return self._states[self._numbers[charge_point_id]]
+
+    def status(self, charge_point_id: str, connector: int) -> ConnectorStatus | None:
+        """One connector's status; None while its charge point is switched off."""
+        return self._statuses[self._first[self._numbers[charge_point_id]] + connector - 1]
+
+    # ---- listening ---------------------------------------------------------------------------------------------------
+
+    @property
+    def wants(self) -> frozenset[type[ObservedReport]]:
+        """The reports that change a figure here."""
+        return frozenset(self._handlers)
+
+    def report(self, charge_point_id: str, report: ObservedReport) -> None:
+        """Count it."""
+        self._handlers[type(report)](charge_point_id, report)
+
+    def _dispatch(self) -> dict[type[ObservedReport], Callable[[str, Any], None]]:
+        return {
+            CallSettled: self._call_settled,
+            CallServed: self._call_served,
+            MeterSampled: self._meter_sampled,
+            PowerChanged: self._power_changed,
+            StatusChanged: self._status_changed,
+            TransactionStarted: self._transaction_started,
+            TransactionStopped: self._transaction_stopped,
+            TransactionBound: self._transaction_bound,
+            TransactionDelivered: self._transaction_delivered,
+            OutboxChanged: self._outbox_changed,
+            MessageLost: self._message_lost,
+            ProtocolViolated: self._protocol_violated,
+            LinkUp: self._link_up,
+            LinkDown: self._link_down,
+            ConnectFailed: self._connect_failed,
+            Registered: self._registered,
+            Restarted: self._restarted,
+            GivenUp: self._given_up,
+            Drained: self._drained,
+        }
+
+    def _call_settled(self, _: str, report: CallSettled) -> None:
+        key = (report.action, report.outcome)
+        self.sent[key] = self.sent.get(key, 0) + 1
+        self.messages += 1
+
+    def _call_served(self, _: str, report: CallServed) -> None:
+        key = (report.action, report.outcome)
+        self.served[key] = self.served.get(key, 0) + 1
+        self.messages += 1
+
+    # ---- connectors --------------------------------------------------------------------------------------------------
+
+    def _connector(self, charge_point_id: str, connector: int) -> int:
+        return self._first[self._numbers[charge_point_id]] + connector - 1
+
+    def _status_changed(self, charge_point_id: str, report: StatusChanged) -> None:
+        if report.connector:
+            self._set_status(self._connector(charge_point_id, report.connector), report.status)
+
+    def _set_status(self, index: int, status: ConnectorStatus | None) -> None:
+        was = self._statuses[index]
+        if was is not None:
+            self.by_status[was] -= 1
+        if status is not None:
+            self.by_status[status] += 1
+        self._statuses[index] = status
+
+    def _meter_sampled(self, charge_point_id: str, report: MeterSampled) -> None:
+        index = self._connector(charge_point_id, report.connector)
+        self._energy.measured(index, report.power_w, report.register_wh, report.reading.at)
+
+    def _power_changed(self, charge_point_id: str, report: PowerChanged) -> None:
+        index = self._connector(charge_point_id, report.connector)
+        self._energy.measured(index, report.power_w, report.register_wh, report.at)
+
+    # ---- transactions ------------------------------------------------------------------------------------------------
+
+    def _transaction_started(self, charge_point_id: str, report: TransactionStarted) -> None:
+        self.started += 1
+        self._set_transaction(self._connector(charge_point_id, report.connector), report.transaction)
+
+    def _transaction_stopped(self, charge_point_id: str, report: TransactionStopped) -> None:
+        self.stopped.add(report.reason)
+        self._set_transaction(self._connector(charge_point_id, report.connector), None)
+
+    def _set_transaction(self, index: int, key: str | None) -> None:
+        self.running += (key is not None) - (self._transactions[index] is not None)
+        self._transactions[index] = key
+
+    def _transaction_bound(self, _: str, report: TransactionBound) -> None:
+        self.bound += 1
+
+    def _transaction_delivered(self, _: str, report: TransactionDelivered) -> None:
+        self.delivered += 1
+        self.delivered_wh += report.energy_wh
+
+    def _outbox_changed(self, charge_point_id: str, report: OutboxChanged) -> None:
+        self._set_waiting(self._numbers[charge_point_id], report.waiting)
+
+    def _set_waiting(self, number: int, waiting: int) -> None:
+        self.outbox += waiting - self._waiting[number]
+        self._waiting[number] = waiting
+
+    def _message_lost(self, charge_point_id: str, report: MessageLost) -> None:
+        self.lost.add(report.action, f"{charge_point_id} transaction {report.transaction}: {report.reason}")
+
+    # ---- charge points -----------------------------------------------------------------------------------------------
+
+    def _set_state(self, number: int, state: ChargePointState) -> None:
+        """Every change of state passes here. Whoever ended stays so, whatever their link still has to say."""
+        was = self._states[number]
+        if was in _ENDED:
+            return
+        self.by_state[was] -= 1
+        self.by_state[state] += 1
+        self._states[number] = state
+
+    def _link_up(self, charge_point_id: str, _: LinkUp) -> None:
+        number = self._numbers[charge_point_id]
+        self.connects += 1
+        if not self._was_reached[number]:
+            self._was_reached[number] = 1
+            self.reached += 1
+        # A charge point stays registered across lost connections (OCPP 1.6 section 4.2).
+        self._set_state(number, self._standings[number] or ChargePointState.CONNECTED)
+
+    def _link_down(self, charge_point_id: str, report: LinkDown) -> None:
+        number = self._numbers[charge_point_id]
+        self.disconnects.add(report.reason, _case(charge_point_id, report.detail))
+        if self._states[number] in ONLINE:
+            self._set_state(number, ChargePointState.OFFLINE)
+
+    def _connect_failed(self, charge_point_id: str, report: ConnectFailed) -> None:
+        self.connect_failures.add(report.reason, _case(charge_point_id, report.detail))
+
+    def _registered(self, charge_point_id: str, report: Registered) -> None:
+        number = self._numbers[charge_point_id]
+        self.registrations.add(report.status)
+        state = self._standings[number] = _REGISTERED_AS[report.status]
+        self._set_state(number, state)
+        if state is ChargePointState.REGISTERED and not self._was_accepted[number]:
+            self._was_accepted[number] = 1
+            self.accepted += 1
+            self.accepted_at = report.at
+
+    def _protocol_violated(self, charge_point_id: str, report: ProtocolViolated) -> None:
+        self.violations.add(report.rule, _case(charge_point_id, report.detail))
+
+    def _restarted(self, charge_point_id: str, report: Restarted) -> None:
+        tally = self.crashes if report.crashed else self.restarts
+        tally.add(report.cause or "unknown", charge_point_id)
+        number = self._numbers[charge_point_id]
+        if self._states[number] in ONLINE:
+            self.disconnects.add("restart")
+        self._standings[number] = None
+        self._switch_off(number, ChargePointState.RESTARTING, report.at)
+
+    def _given_up(self, charge_point_id: str, report: GivenUp) -> None:
+        self.given_up.add(report.cause or "unknown", charge_point_id)
+        number = self._numbers[charge_point_id]
+        for index in range(self._first[number], self._first[number + 1]):
+            self.abandoned += self._transactions[index] is not None
+            self._set_transaction(index, None)
+        self._switch_off(number, ChargePointState.GIVEN_UP, report.at)
+
+    def _drained(self, charge_point_id: str, report: Drained) -> None:
+        number = self._numbers[charge_point_id]
+        self._set_waiting(number, report.undelivered)
+        self._switch_off(number, ChargePointState.DRAINED, report.at)
+
+    def _switch_off(self, number: int, state: ChargePointState, at: float) -> None:
+        """Its connectors have no status and no power until they report again; a transaction in flash goes on."""
+        self._set_state(number, state)
+        for index in range(self._first[number], self._first[number + 1]):
+            self._set_status(index, None)
+            self._energy.cut(index, at)
+
+
+def _case(charge_point_id: str, detail: str) -> str:
+    return f"{charge_point_id}: {detail}" if detail else charge_point_id
