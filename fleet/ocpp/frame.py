@@ -1,0 +1,117 @@
+"""CALL, CALLRESULT and CALLERROR: the three frames of OCPP-J, as text and as values (OCPP-J 1.6 section 4.2).
+
+Only the envelope is judged here. A payload may still be anything that JSON can say: what it must look like depends on
+the action, and a wrong one has an answer of its own.
+"""
+
+from typing import Any
+
+import orjson
+from attrs import field, frozen
+
+from fleet.ocpp.errors import DESCRIPTION_LENGTH_MAX, CallErrorCode, FrameError
+
+CALL, CALL_RESULT, CALL_ERROR = 2, 3, 4
+MESSAGE_ID_LENGTH_MAX = 36
+"""Room for a GUID (OCPP-J 1.6 section 4.2.1)."""
+SHOWN_LENGTH_MAX = 60
+
+
+@frozen
+class Call:
+    """A request: do `action` with `payload`."""
+
+    id: str
+    action: str
+    payload: object
+
+
+@frozen
+class CallResult:
+    """The answer to the CALL with this id."""
+
+    id: str
+    payload: object
+
+
+@frozen
+class CallError:
+    """The refusal of the CALL with this id. `code` should be a `CallErrorCode`, but peers invent their own."""
+
+    id: str
+    code: str
+    description: str = ""
+    details: object = field(factory=dict)
+
+
+Frame = Call | CallResult | CallError
+
+
+def pack(frame: Frame) -> str:
+    """Write a frame as the text of one WebSocket message. An error description is cut to 255 characters."""
+    match frame:
+        case Call(id, action, payload):
+            return orjson.dumps((CALL, id, action, payload)).decode()
+        case CallResult(id, payload):
+            return orjson.dumps((CALL_RESULT, id, payload)).decode()
+        case CallError(id, code, description, details):
+            return orjson.dumps((CALL_ERROR, id, code, description[:DESCRIPTION_LENGTH_MAX], details)).decode()
+
+
+def unpack(data: str | bytes) -> Frame:
+    """Read one WebSocket message.
+
+    Raises `FrameError` with one of the rules `binary-frame`, `not-json`, `wrong-shape`, `unknown-message-type`,
+    `bad-message-id`, `bad-action`.
+    """
+    if not isinstance(data, str):
+        raise FrameError("binary-frame", f"a binary WebSocket message of {len(data)} bytes; OCPP-J is text")
+    try:
+        elements = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise FrameError("not-json", f"{error.msg} in {_shown(data)}") from None
+    match elements:
+        # The overwhelming majority, matched first; ids and types are checked below for everything else too.
+        case [3, str(id), payload] if type(elements[0]) is int and 0 < len(id) <= MESSAGE_ID_LENGTH_MAX:
+            return CallResult(id, payload)
+        case [message_type, *_]:
+            return _unpack_slowly(data, message_type, elements)
+        case _:
+            raise FrameError(
+                "wrong-shape", f"expected a JSON array that begins with a message type, got {_shown(data)}"
+            )
+
+
+def _unpack_slowly(text: str, message_type: object, elements: list[Any]) -> Frame:
+    # True == 1 and 2.0 == 2 in Python, not on the wire.
+    if type(message_type) is not int or message_type not in (CALL, CALL_RESULT, CALL_ERROR):
+        raise FrameError("unknown-message-type", f"message type {_shown(orjson.dumps(message_type).decode())}")
+    id = elements[1] if len(elements) > 1 else None
+    if not isinstance(id, str) or not id:
+        raise FrameError("bad-message-id", f"no message id in {_shown(text)}", message_type=message_type)
+    if len(id) > MESSAGE_ID_LENGTH_MAX:
+        raise FrameError(
+            "bad-message-id",
+            f"a message id of {len(id)} characters, {MESSAGE_ID_LENGTH_MAX} are allowed",
+            id,
+            message_type=message_type,
+        )
+    match elements:
+        case [2, _, str(action), payload]:
+            return Call(id, action, payload)
+        case [2, _, _, _]:
+            raise FrameError("bad-action", f"the action is no string in {_shown(text)}", id, message_type=CALL)
+        case [3, _, payload]:
+            return CallResult(id, payload)
+        case [4, _, str(code), str(description), details]:
+            return CallError(id, code, description, details)
+        case _:
+            detail = f"message type {message_type} with {len(elements)} elements: {_shown(text)}"
+            code = CallErrorCode.PROTOCOL_ERROR if len(elements) < 4 else CallErrorCode.FORMATION_VIOLATION
+            raise FrameError("wrong-shape", detail, id, message_type=message_type, code=code)
+
+
+def _shown(text: str) -> str:
+    """The beginning of foreign text, safe to print on one line."""
+    short = text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}..."
+    return repr(short)

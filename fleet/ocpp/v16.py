@@ -1,0 +1,378 @@
+"""The messages of the OCPP 1.6 Core profile, one frozen class each, and the catalogue that finds them by action.
+
+Each class cites its section of OCPP 1.6 edition 2. Fields stand in the specification's order, required ones first;
+a field that may be absent is None then. Charge point and CSMS look at the same messages from two sides, hence two
+catalogues: what one calls, the other serves.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from attrs import frozen
+
+from fleet.ocpp.converter import MinItems, structure
+from fleet.ocpp.errors import CallErrorCode, PayloadError
+from fleet.ocpp.v16_types import (
+    AcceptedOrRejected,
+    AvailabilityStatus,
+    ChargingProfile,
+    CiString20,
+    CiString25,
+    CiString50,
+    CiString255,
+    CiString500,
+    ConnectorId,
+    DataTransferStatus,
+    IdTagInfo,
+    KeyValue,
+    MeterValue,
+    OneConnectorId,
+    Seconds,
+    UnlockStatus,
+)
+from fleet.words import (
+    Availability,
+    ConfigurationStatus,
+    ConnectorStatus,
+    ErrorCode,
+    RegistrationStatus,
+    ResetKind,
+    StopReason,
+)
+
+# ---- from the charge point -------------------------------------------------------------------------------------------
+
+
+@frozen
+class AuthorizeRequest:
+    """May this id tag charge? (section 6.1)"""
+
+    id_tag: CiString20
+
+
+@frozen
+class AuthorizeResponse:
+    """Section 6.2."""
+
+    id_tag_info: IdTagInfo
+
+
+@frozen
+class BootNotificationRequest:
+    """Who we are, after every boot (section 6.3)."""
+
+    charge_point_vendor: CiString20
+    charge_point_model: CiString20
+    charge_point_serial_number: CiString25 | None = None
+    charge_box_serial_number: CiString25 | None = None
+    firmware_version: CiString50 | None = None
+    iccid: CiString20 | None = None
+    imsi: CiString20 | None = None
+    meter_type: CiString25 | None = None
+    meter_serial_number: CiString25 | None = None
+
+
+@frozen
+class BootNotificationResponse:
+    """Section 6.4. `interval` in s: the heartbeat interval when Accepted, else how long to wait before asking again."""
+
+    status: RegistrationStatus
+    current_time: datetime
+    interval: Seconds
+
+
+@frozen
+class HeartbeatRequest:
+    """Section 6.29."""
+
+
+@frozen
+class HeartbeatResponse:
+    """Section 6.30."""
+
+    current_time: datetime
+
+
+@frozen
+class MeterValuesRequest:
+    """Section 6.31."""
+
+    connector_id: ConnectorId
+    meter_value: Annotated[tuple[MeterValue, ...], MinItems(1)]
+    transaction_id: int | None = None
+
+
+@frozen
+class MeterValuesResponse:
+    """Section 6.32."""
+
+
+@frozen
+class StartTransactionRequest:
+    """Section 6.45. `meter_start` in Wh."""
+
+    connector_id: OneConnectorId
+    id_tag: CiString20
+    meter_start: int
+    timestamp: datetime
+    reservation_id: int | None = None
+
+
+@frozen
+class StartTransactionResponse:
+    """Section 6.46: the transaction's id, which only the CSMS gives."""
+
+    id_tag_info: IdTagInfo
+    transaction_id: int
+
+
+@frozen
+class StatusNotificationRequest:
+    """Section 6.47."""
+
+    connector_id: ConnectorId
+    error_code: ErrorCode
+    status: ConnectorStatus
+    info: CiString50 | None = None
+    timestamp: datetime | None = None
+    vendor_id: CiString255 | None = None
+    vendor_error_code: CiString50 | None = None
+
+
+@frozen
+class StatusNotificationResponse:
+    """Section 6.48."""
+
+
+@frozen
+class StopTransactionRequest:
+    """Section 6.49. `meter_stop` in Wh."""
+
+    meter_stop: int
+    timestamp: datetime
+    transaction_id: int
+    id_tag: CiString20 | None = None
+    reason: StopReason | None = None
+    transaction_data: tuple[MeterValue, ...] | None = None
+
+
+@frozen
+class StopTransactionResponse:
+    """Section 6.50; nothing is said of an id tag that was not given."""
+
+    id_tag_info: IdTagInfo | None = None
+
+
+# ---- from the CSMS ---------------------------------------------------------------------------------------------------
+
+
+@frozen
+class ChangeAvailabilityRequest:
+    """Section 6.7."""
+
+    connector_id: ConnectorId
+    type: Availability
+
+
+@frozen
+class ChangeAvailabilityResponse:
+    """Section 6.8."""
+
+    status: AvailabilityStatus
+
+
+@frozen
+class ChangeConfigurationRequest:
+    """Section 6.9."""
+
+    key: CiString50
+    value: CiString500
+
+
+@frozen
+class ChangeConfigurationResponse:
+    """Section 6.10."""
+
+    status: ConfigurationStatus
+
+
+@frozen
+class ClearCacheRequest:
+    """Section 6.11."""
+
+
+@frozen
+class ClearCacheResponse:
+    """Section 6.12."""
+
+    status: AcceptedOrRejected
+
+
+@frozen
+class GetConfigurationRequest:
+    """Section 6.23. No keys, or an empty list: all of them."""
+
+    key: tuple[CiString50, ...] | None = None
+
+
+@frozen
+class GetConfigurationResponse:
+    """Section 6.24."""
+
+    configuration_key: tuple[KeyValue, ...] | None = None
+    unknown_key: tuple[CiString50, ...] | None = None
+
+
+@frozen
+class RemoteStartTransactionRequest:
+    """Section 6.33. Without a connector the charge point chooses one."""
+
+    id_tag: CiString20
+    connector_id: OneConnectorId | None = None
+    charging_profile: ChargingProfile | None = None
+
+
+@frozen
+class RemoteStartTransactionResponse:
+    """Section 6.34."""
+
+    status: AcceptedOrRejected
+
+
+@frozen
+class RemoteStopTransactionRequest:
+    """Section 6.35."""
+
+    transaction_id: int
+
+
+@frozen
+class RemoteStopTransactionResponse:
+    """Section 6.36."""
+
+    status: AcceptedOrRejected
+
+
+@frozen
+class ResetRequest:
+    """Section 6.39."""
+
+    type: ResetKind
+
+
+@frozen
+class ResetResponse:
+    """Section 6.40."""
+
+    status: AcceptedOrRejected
+
+
+@frozen
+class UnlockConnectorRequest:
+    """Section 6.53."""
+
+    connector_id: OneConnectorId
+
+
+@frozen
+class UnlockConnectorResponse:
+    """Section 6.54."""
+
+    status: UnlockStatus
+
+
+# ---- from either -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class DataTransferRequest:
+    """Whatever a vendor needs beyond the specification (section 6.15)."""
+
+    vendor_id: CiString255
+    message_id: CiString50 | None = None
+    data: str | None = None
+
+
+@frozen
+class DataTransferResponse:
+    """Section 6.16."""
+
+    status: DataTransferStatus
+    data: str | None = None
+
+
+# ---- the catalogue ---------------------------------------------------------------------------------------------------
+
+_FROM_CHARGE_POINT: dict[str, tuple[type, type]] = {
+    "Authorize": (AuthorizeRequest, AuthorizeResponse),
+    "BootNotification": (BootNotificationRequest, BootNotificationResponse),
+    "DataTransfer": (DataTransferRequest, DataTransferResponse),
+    "Heartbeat": (HeartbeatRequest, HeartbeatResponse),
+    "MeterValues": (MeterValuesRequest, MeterValuesResponse),
+    "StartTransaction": (StartTransactionRequest, StartTransactionResponse),
+    "StatusNotification": (StatusNotificationRequest, StatusNotificationResponse),
+    "StopTransaction": (StopTransactionRequest, StopTransactionResponse),
+}
+_FROM_CSMS: dict[str, tuple[type, type]] = {
+    "ChangeAvailability": (ChangeAvailabilityRequest, ChangeAvailabilityResponse),
+    "ChangeConfiguration": (ChangeConfigurationRequest, ChangeConfigurationResponse),
+    "ClearCache": (ClearCacheRequest, ClearCacheResponse),
+    "DataTransfer": (DataTransferRequest, DataTransferResponse),
+    "GetConfiguration": (GetConfigurationRequest, GetConfigurationResponse),
+    "RemoteStartTransaction": (RemoteStartTransactionRequest, RemoteStartTransactionResponse),
+    "RemoteStopTransaction": (RemoteStopTransactionRequest, RemoteStopTransactionResponse),
+    "Reset": (ResetRequest, ResetResponse),
+    "UnlockConnector": (UnlockConnectorRequest, UnlockConnectorResponse),
+}
+_OTHER_PROFILES = (
+    "CancelReservation",
+    "ClearChargingProfile",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "GetCompositeSchedule",
+    "GetDiagnostics",
+    "GetLocalListVersion",
+    "ReserveNow",
+    "SendLocalList",
+    "SetChargingProfile",
+    "TriggerMessage",
+    "UpdateFirmware",
+)
+_ACTIONS = {request: action for table in (_FROM_CHARGE_POINT, _FROM_CSMS) for action, (request, _) in table.items()}
+
+
+@frozen
+class Catalogue16:
+    """OCPP 1.6 as one side sees it: the actions it serves and those it calls, by name (request, response)."""
+
+    served: Mapping[str, tuple[type, type]]
+    called: Mapping[str, tuple[type, type]]
+    names: frozenset[str] = frozenset({*_FROM_CHARGE_POINT, *_FROM_CSMS, *_OTHER_PROFILES})
+
+    def request(self, action: str, payload: object) -> object:
+        """Read a CALL that came in.
+
+        Raises `PayloadError`: NotImplemented for an action that OCPP 1.6 does not know, NotSupported for one that it
+        knows but that is not served on this side, and what `structure` says of the payload.
+        """
+        kinds = self.served.get(action)
+        if kinds is None:
+            if action in self.names:
+                raise PayloadError(CallErrorCode.NOT_SUPPORTED, f"{action} is not served here")
+            raise PayloadError(CallErrorCode.NOT_IMPLEMENTED, f"no action {action[:50]!r} in OCPP 1.6")
+        return structure(payload, kinds[0])
+
+    def response(self, action: str, payload: object) -> object:
+        """Read the answer to a CALL of ours. Raises `PayloadError`; an action that we never call is a KeyError."""
+        return structure(payload, self.called[action][1])
+
+    def action_of(self, request: object) -> str:
+        """The action that a request asks for; a KeyError for anything that is no request."""
+        return _ACTIONS[type(request)]
+
+
+CATALOGUE = Catalogue16(served=_FROM_CSMS, called=_FROM_CHARGE_POINT)
+"""A charge point's."""
+CENTRAL_CATALOGUE = Catalogue16(served=_FROM_CHARGE_POINT, called=_FROM_CSMS)
+"""A CSMS's."""
