@@ -76,6 +76,18 @@ def read_configuration(value: object) -> Mapping[str, str]:
     return read
 
 
+def read_current(value: object) -> Current:
+    """AC or DC."""
+    return Current(choice("AC", "DC")(value))
+
+
+def read_phases(value: object) -> int:
+    """One phase or three."""
+    if whole(1, 3)(value) == 2:
+        raise expected("1 or 3", value)
+    return whole(1, 3)(value)
+
+
 Flag = Annotated[bool, Setting(read_flag)]
 Share = Annotated[float, Setting(number(0, 1))]
 Positive = Annotated[float, Setting(number(1))]
@@ -144,8 +156,8 @@ class GroupConfig:
     serial_number: Pattern | None = None
     firmware_version: Annotated[str | None, Setting(text(50))] = None
     power_w: Positive = 7_200.0
-    current: Annotated[Current, Setting(lambda value: Current(choice("AC", "DC")(value)))] = Current.AC
-    phases: Annotated[int, Setting(lambda value: 3 if value == 3 else whole(1, 1)(value))] = 1
+    current: Annotated[Current, Setting(read_current)] = Current.AC
+    phases: Annotated[int, Setting(read_phases)] = 1
     voltage_v: Positive = 230.0
     fixed_cable: Flag = False
     finishing_s: Duration = 2.0
@@ -157,9 +169,9 @@ class GroupConfig:
 class EvConfig:
     """The cars: see `fleet.commands.vocabulary.EV`. Their power is high so that the connector's limit decides."""
 
-    battery_wh: EnergyDistribution = Constant(60_000.0)
-    soc: ShareDistribution = Uniform(0.1, 0.6)
-    power_max_w: EnergyDistribution = Constant(150_000.0)
+    battery_wh: EnergyDistribution = field(default=Constant(60_000.0))
+    soc: ShareDistribution = field(default=Uniform(0.1, 0.6))
+    power_max_w: EnergyDistribution = field(default=Constant(150_000.0))
     taper_from_soc: Annotated[float, Setting(number(0.01, 1))] = 0.8
 
 
@@ -180,7 +192,7 @@ class DriversConfig:
     stay_s: StayDistribution | None = field()
     order: Annotated[str, Setting(choice("plug-first", "identify-first", "mixed"))] = "plug-first"
     identify_first_share: Share = 0.5
-    pause_s: StayDistribution = Uniform(0.2, 0.8)
+    pause_s: StayDistribution = field(default=Uniform(0.2, 0.8))
     id_tag: Pattern = "TAG{:06}"
     id_tags: Count | None = None
     ev: EvConfig = EvConfig()
@@ -265,7 +277,10 @@ def _group_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
             name = group.id.format(index)
             if (other := taken.setdefault(name, number_)) != number_ or (index != indices[0] and name == group.id):
                 where = f"charge_points[{other}]" if other != number_ else "this group"
-                yield f"{path}.id", f"expected ids of its own, but {name!r} is taken by {where} (use {{}} for the index)"
+                yield (
+                    f"{path}.id",
+                    f"expected ids of its own, but {name!r} is taken by {where} (use {{}} for the index)",
+                )
                 break
         if group.serial_number and len(longest := group.serial_number.format(indices[-1])) > _SERIAL_LENGTH_MAX:
             yield f"{path}.serial_number", f"expected at most {_SERIAL_LENGTH_MAX} characters, got {longest!r}"
@@ -284,9 +299,12 @@ def _csms_mistakes(csms: CsmsConfig) -> Iterator[tuple[str, str]]:
 
 def _driver_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
     if config.id_tag_count < config.connector_count:
-        yield "drivers.id_tags", (
-            f"expected at least {config.connector_count}, one for each connector, so that no tag is in two "
-            f"transactions at once, got {config.id_tag_count}"
+        yield (
+            "drivers.id_tags",
+            (
+                f"expected at least {config.connector_count}, one for each connector, so that no tag is in two "
+                f"transactions at once, got {config.id_tag_count}"
+            ),
         )
     if config.id_tag_count > 1 and config.id_tag(0) == config.id_tag(1):
         yield "drivers.id_tag", f"expected a pattern with an index, such as 'TAG{{:06}}', got {config.drivers.id_tag!r}"
@@ -320,17 +338,17 @@ def plans(config: RunConfig) -> list[ChargePointPlan]:
         )
         connectors = (connector_plans.setdefault(plan, plan),) * group.connectors
         configuration = configurations.setdefault(tuple(sorted(group.configuration.items())), group.configuration)
-        for index in indices:
-            made.append(
-                ChargePointPlan(
-                    id=group.id.format(index),
-                    connectors=connectors,
-                    vendor=group.vendor,
-                    model=group.model,
-                    serial_number=group.serial_number and group.serial_number.format(index),
-                    firmware_version=group.firmware_version,
-                    configuration=configuration,
-                    reboot_s=group.reboot_s,
-                )
+        made.extend(
+            ChargePointPlan(
+                id=group.id.format(index),
+                connectors=connectors,
+                vendor=group.vendor,
+                model=group.model,
+                serial_number=group.serial_number and group.serial_number.format(index),
+                firmware_version=group.firmware_version,
+                configuration=configuration,
+                reboot_s=group.reboot_s,
             )
+            for index in indices
+        )
     return made

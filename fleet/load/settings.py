@@ -145,14 +145,17 @@ def text(length_max: int) -> Callable[[object], str]:
 
 def read_pattern(value: object) -> str:
     """A text in which `{}` (or `{:04}`, with leading zeros) stands for the index."""
-    if isinstance(value, str) and value:
-        try:
-            # Whoever writes {name} or {0.x} means something that isn't there.
-            value.format(1)
-            return value
-        except (ValueError, IndexError, KeyError, AttributeError, TypeError):
-            pass
+    if isinstance(value, str) and value and _takes_an_index(value):
+        return value
     raise expected("a pattern such as 'CP{:04}'", value)
+
+
+def _takes_an_index(pattern: str) -> bool:
+    try:
+        # Whoever writes {name} or {0.x} means something that isn't there.
+        return bool(pattern.format(1))
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError):
+        return False
 
 
 def read_url(value: object) -> str:
