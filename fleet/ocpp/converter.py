@@ -125,12 +125,20 @@ def _structure_datetime(value: Any, _: Any) -> datetime:
     raise _improper("a timestamp such as 2026-11-22T11:17:32Z", value)
 
 
+# Digits ready made: a timestamp is half the work of writing a MeterValues, and isoformat takes three times as long.
+_TWO = tuple(f"{number:02d}" for number in range(60))
+_THREE = tuple(f"{number:03d}" for number in range(1000))
+
+
 def _unstructure_datetime(instant: datetime) -> str:
     if instant.tzinfo is not UTC:
         if instant.tzinfo is None:
             raise ValueError(f"a timestamp on the wire needs a time zone: {instant!r}")
         instant = instant.astimezone(UTC)
-    return instant.isoformat(timespec="milliseconds")[:23] + "Z"
+    return (
+        f"{instant.year:04d}-{_TWO[instant.month]}-{_TWO[instant.day]}T{_TWO[instant.hour]}"
+        f":{_TWO[instant.minute]}:{_TWO[instant.second]}.{_THREE[instant.microsecond // 1000]}Z"
+    )
 
 
 @cache

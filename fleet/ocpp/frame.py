@@ -4,8 +4,6 @@ Only the envelope is judged here. A payload may still be anything that JSON can 
 the action, and a wrong one has an answer of its own.
 """
 
-from typing import Any
-
 import orjson
 from attrs import field, frozen
 
@@ -70,45 +68,33 @@ def unpack(data: str | bytes) -> Frame:
         elements = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise FrameError("not-json", f"{error.msg} in {_shown(data)}") from None
-    match elements:
-        # The overwhelming majority, matched first; ids and types are checked below for everything else too.
-        case [3, str(id), payload] if type(elements[0]) is int and 0 < len(id) <= MESSAGE_ID_LENGTH_MAX:
-            return CallResult(id, payload)
-        case [message_type, *_]:
-            return _unpack_slowly(data, message_type, elements)
-        case _:
-            raise FrameError(
-                "wrong-shape", f"expected a JSON array that begins with a message type, got {_shown(data)}"
-            )
-
-
-def _unpack_slowly(text: str, message_type: object, elements: list[Any]) -> Frame:
+    if type(elements) is not list or not elements:
+        raise FrameError("wrong-shape", f"expected a JSON array that begins with a message type, got {_shown(data)}")
+    message_type = elements[0]
     # True == 1 and 2.0 == 2 in Python, not on the wire.
     if type(message_type) is not int or message_type not in (CALL, CALL_RESULT, CALL_ERROR):
         raise FrameError("unknown-message-type", f"message type {_shown(orjson.dumps(message_type).decode())}")
     id = elements[1] if len(elements) > 1 else None
-    if not isinstance(id, str) or not id:
-        raise FrameError("bad-message-id", f"no message id in {_shown(text)}", message_type=message_type)
+    if type(id) is not str or not id:
+        raise FrameError("bad-message-id", f"no message id in {_shown(data)}", message_type=message_type)
     if len(id) > MESSAGE_ID_LENGTH_MAX:
-        raise FrameError(
-            "bad-message-id",
-            f"a message id of {len(id)} characters, {MESSAGE_ID_LENGTH_MAX} are allowed",
-            id,
-            message_type=message_type,
-        )
-    match elements:
-        case [2, _, str(action), payload]:
-            return Call(id, action, payload)
-        case [2, _, _, _]:
-            raise FrameError("bad-action", f"the action is no string in {_shown(text)}", id, message_type=CALL)
-        case [3, _, payload]:
-            return CallResult(id, payload)
-        case [4, _, str(code), str(description), details]:
-            return CallError(id, code, description, details)
-        case _:
-            detail = f"message type {message_type} with {len(elements)} elements: {_shown(text)}"
-            code = CallErrorCode.PROTOCOL_ERROR if len(elements) < 4 else CallErrorCode.FORMATION_VIOLATION
-            raise FrameError("wrong-shape", detail, id, message_type=message_type, code=code)
+        detail = f"a message id of {len(id)} characters, {MESSAGE_ID_LENGTH_MAX} are allowed"
+        raise FrameError("bad-message-id", detail, id, message_type=message_type)
+    if message_type == CALL_RESULT and len(elements) == 3:
+        return CallResult(id, elements[2])
+    if message_type == CALL and len(elements) == 4:
+        if type(elements[2]) is not str:
+            raise FrameError("bad-action", f"the action is no string in {_shown(data)}", id, message_type=CALL)
+        return Call(id, elements[2], elements[3])
+    if message_type == CALL_ERROR and len(elements) == 5 and type(elements[2]) is type(elements[3]) is str:
+        return CallError(id, elements[2], elements[3], elements[4])
+    raise FrameError(
+        "wrong-shape",
+        f"message type {message_type} with {len(elements)} elements: {_shown(data)}",
+        id,
+        message_type=message_type,
+        code=CallErrorCode.PROTOCOL_ERROR if len(elements) < 4 else CallErrorCode.FORMATION_VIOLATION,
+    )
 
 
 def _shown(text: str) -> str:
