@@ -1,0 +1,216 @@
+"""The configuration keys of the Core profile, as a table (OCPP 1.6 edition 2, section 9.1).
+
+What can be said of a key without knowing a charge point stands here: its type, who may change it, what values it
+takes, and what it is worth when nobody says otherwise. Values are text, as on the wire; `normal` brings them into the
+one spelling that is kept and compared: booleans in lower case, whole numbers without leading zeros, lists without
+spaces and in the specification's own capitals.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import lru_cache
+
+from attrs import frozen
+
+from fleet.core.orders import MeasurandSpec
+from fleet.core.sampling import PHASES, SUPPORTED_MEASURANDS
+from fleet.words import Measurand, Phase
+
+INTEGER_MAX = 2**31 - 1
+# ChangeConfiguration.req and GetConfiguration.conf carry values as CiString500Type (sections 6.9 and 7.29).
+VALUE_LENGTH_MAX = 500
+
+
+class Kind(StrEnum):
+    """The type of a key's value; the last three are the comma separated lists, told apart by what they list."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    MEASURANDS = "measurands"
+    PHASE_ROTATION = "phase rotation"
+    PROFILES = "feature profiles"
+
+
+@frozen
+class Key:
+    """One configuration key.
+
+    `section` is the number after 9.1; `readonly` is the CSMS's view (accessibility R); an optional key is one that a
+    charge point may lack, which ours don't; `minimum` and `maximum` bound an integer. A change of a key that has
+    `reboot_required` takes effect with the next boot: none of the Core keys needs that here.
+    """
+
+    section: int
+    name: str
+    kind: Kind
+    default: str
+    readonly: bool = False
+    required: bool = True
+    minimum: int = 0
+    maximum: int = INTEGER_MAX
+    reboot_required: bool = False
+
+
+_REGISTER = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER.value
+_BOOLEAN, _INTEGER, _MEASURANDS = Kind.BOOLEAN, Kind.INTEGER, Kind.MEASURANDS
+
+# In the specification's order, which is also the order of a GetConfiguration.conf. The defaults of NumberOfConnectors,
+# ConnectorPhaseRotation and its length are for one connector; a `Configuration` replaces them.
+CORE = (
+    # Drivers go on through an outage, also those whose id tags were never seen here.
+    Key(1, "AllowOfflineTxForUnknownId", _BOOLEAN, "true", required=False),
+    Key(2, "AuthorizationCacheEnabled", _BOOLEAN, "true", required=False),
+    Key(3, "AuthorizeRemoteTxRequests", _BOOLEAN, "false"),  # "R or RW", the charge point's choice
+    Key(4, "BlinkRepeat", _INTEGER, "3", required=False),
+    Key(5, "ClockAlignedDataInterval", _INTEGER, "0"),
+    Key(6, "ConnectionTimeOut", _INTEGER, "60"),
+    Key(7, "ConnectorPhaseRotation", Kind.PHASE_ROTATION, "0.Unknown,1.Unknown"),
+    Key(8, "ConnectorPhaseRotationMaxLength", _INTEGER, "2", readonly=True, required=False),
+    Key(9, "GetConfigurationMaxKeys", _INTEGER, "50", readonly=True, minimum=1),
+    Key(10, "HeartbeatInterval", _INTEGER, "60"),
+    Key(11, "LightIntensity", _INTEGER, "100", required=False, maximum=100),
+    Key(12, "LocalAuthorizeOffline", _BOOLEAN, "true"),
+    Key(13, "LocalPreAuthorize", _BOOLEAN, "false"),
+    Key(14, "MaxEnergyOnInvalidId", _INTEGER, "0", required=False),
+    Key(15, "MeterValuesAlignedData", _MEASURANDS, _REGISTER),
+    Key(16, "MeterValuesAlignedDataMaxLength", _INTEGER, "20", readonly=True, required=False),
+    Key(17, "MeterValuesSampledData", _MEASURANDS, _REGISTER),
+    Key(18, "MeterValuesSampledDataMaxLength", _INTEGER, "20", readonly=True, required=False),
+    Key(19, "MeterValueSampleInterval", _INTEGER, "60"),
+    Key(20, "MinimumStatusDuration", _INTEGER, "0", required=False),
+    Key(21, "NumberOfConnectors", _INTEGER, "1", readonly=True, minimum=1),
+    Key(22, "ResetRetries", _INTEGER, "1"),
+    Key(23, "StopTransactionOnEVSideDisconnect", _BOOLEAN, "true"),
+    Key(24, "StopTransactionOnInvalidId", _BOOLEAN, "true"),
+    Key(25, "StopTxnAlignedData", _MEASURANDS, ""),
+    Key(26, "StopTxnAlignedDataMaxLength", _INTEGER, "20", readonly=True, required=False),
+    Key(27, "StopTxnSampledData", _MEASURANDS, ""),
+    Key(28, "StopTxnSampledDataMaxLength", _INTEGER, "20", readonly=True, required=False),
+    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, "Core", readonly=True),
+    Key(30, "SupportedFeatureProfilesMaxLength", _INTEGER, "6", readonly=True, required=False),
+    # No attempt at all would lose every transaction: at least one.
+    Key(31, "TransactionMessageAttempts", _INTEGER, "3", minimum=1),
+    Key(32, "TransactionMessageRetryInterval", _INTEGER, "60"),
+    Key(33, "UnlockConnectorOnEVSideDisconnect", _BOOLEAN, "true"),
+    Key(34, "WebSocketPingInterval", _INTEGER, "60", required=False),
+)
+KEYS: Mapping[str, Key] = {key.name: key for key in CORE}
+
+_BY_FOLDED_NAME = {key.name.casefold(): key for key in CORE}
+_MEASURAND_BY_FOLDED = {measurand.casefold(): measurand for measurand in SUPPORTED_MEASURANDS}
+_PHASE_BY_FOLDED = {phase.casefold(): phase for phase in Phase}
+# "NotApplicable" is for single-phase and direct current, "Unknown" for not known (yet) (section 9.1.7).
+_ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
+_ROTATION_BY_FOLDED = {rotation.casefold(): rotation for rotation in _ROTATIONS}
+# Section 3.1.
+_PROFILES = ("Core", "FirmwareManagement", "LocalAuthListManagement", "Reservation", "SmartCharging", "RemoteTrigger")
+_PROFILE_BY_FOLDED = {profile.casefold(): profile for profile in _PROFILES}
+_DIGITS = re.compile("[0-9]{1,20}")
+
+
+def find(name: str) -> Key | None:
+    """The key of that name; names are CiString50Type, so capitals don't matter."""
+    return KEYS.get(name) or _BY_FOLDED_NAME.get(name.casefold())
+
+
+def validate(name: str, value: str) -> str | None:
+    """What is wrong with this name or this value, in one line without the name; None if nothing is.
+
+    A key's own rules only: what depends on other keys (how long a list may be) or on the charge point (how many
+    connectors there are) is checked by `configuration.settled`.
+    """
+    key = find(name)
+    if key is None:
+        return unknown(name)
+    try:
+        normal(key, value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def unknown(name: str) -> str:
+    """That there is no such key, with the nearest name that there is."""
+    near = difflib.get_close_matches(name.casefold(), _BY_FOLDED_NAME, n=1)
+    hint = f"; did you mean {_BY_FOLDED_NAME[near[0]].name}?" if near else ""
+    return f"no such configuration key{hint}"
+
+
+def normal(key: Key, value: str) -> str:
+    """The value in its one spelling; ValueError says in one line what was expected."""
+    if len(value) > VALUE_LENGTH_MAX:
+        raise ValueError(f"expected at most {VALUE_LENGTH_MAX} characters, not {len(value)}")
+    match key.kind:
+        case Kind.BOOLEAN:
+            if value.lower() not in ("true", "false"):
+                raise ValueError(f"expected true or false, not {value!r}")
+            return value.lower()
+        case Kind.INTEGER:
+            if not _DIGITS.fullmatch(value) or not key.minimum <= int(value) <= key.maximum:
+                raise ValueError(f"expected a whole number from {key.minimum} to {key.maximum}, not {value!r}")
+            return str(int(value))
+        case Kind.MEASURANDS:
+            return _listed(value, lambda item: spelled(*_measurand(item)))
+        case Kind.PHASE_ROTATION:
+            return _listed(value, _rotation, identity=lambda item: item.partition(".")[0])
+        case Kind.PROFILES:
+            return _listed(value, _profile)
+
+
+@lru_cache(maxsize=1024)
+def measurands(value: str) -> tuple[MeasurandSpec, ...]:
+    """A list of measurands as values; the same text gives the same object."""
+    return tuple(_measurand(item) for item in items(value))
+
+
+def items(value: str) -> list[str]:
+    """The items of a comma separated list; an empty text is an empty list."""
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+def spelled(measurand: Measurand, phase: Phase | None) -> str:
+    """A measurand with its phase, as a key's value names it: `Voltage.L1-N`."""
+    return measurand.value if phase is None else f"{measurand.value}.{phase.value}"
+
+
+def _listed(value: str, read: Callable[[str], str], identity: Callable[[str], str] = str) -> str:
+    """A comma separated list, each item read and none twice; `identity` is what may not come twice."""
+    read_items = [read(item) for item in items(value)]
+    seen: set[str] = set()
+    for item in read_items:
+        if identity(item) in seen:
+            raise ValueError(f"expected each item once, but {identity(item)} comes twice")
+        seen.add(identity(item))
+    return ",".join(read_items)
+
+
+def _measurand(item: str) -> MeasurandSpec:
+    measurand = _MEASURAND_BY_FOLDED.get(item.casefold())
+    if measurand is not None:
+        return measurand, None
+    stem, _, suffix = item.rpartition(".")
+    measurand, phase = _MEASURAND_BY_FOLDED.get(stem.casefold()), _PHASE_BY_FOLDED.get(suffix.casefold())
+    if measurand is None:
+        near = difflib.get_close_matches(item.casefold(), _MEASURAND_BY_FOLDED, n=1)
+        hint = f"; did you mean {_MEASURAND_BY_FOLDED[near[0]]}?" if near else ""
+        raise ValueError(f"expected measurands that can be measured, not {item!r}{hint}")
+    if phase is None or phase not in PHASES[measurand]:
+        raise ValueError(f"expected {measurand} with a phase that it has, or without, not {item!r}")
+    return measurand, phase
+
+
+def _rotation(item: str) -> str:
+    connector, _, rotation = item.partition(".")
+    known = _ROTATION_BY_FOLDED.get(rotation.casefold())
+    if not _DIGITS.fullmatch(connector) or known is None:
+        raise ValueError(f"expected CONNECTOR.ROTATION with a rotation out of {', '.join(_ROTATIONS)}, not {item!r}")
+    return f"{int(connector)}.{known}"
+
+
+def _profile(item: str) -> str:
+    known = _PROFILE_BY_FOLDED.get(item.casefold())
+    if known is None:
+        raise ValueError(f"expected feature profiles out of {', '.join(_PROFILES)}, not {item!r}")
+    return known
