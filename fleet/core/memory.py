@@ -49,7 +49,8 @@ class ChargePointMemory:
     """One charge point's memory; `connectors[0]` is connector 1.
 
     `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache; `unheard` are facts
-    that the last life didn't live to deal with; `inoperative` is connector 0's availability; `transactions_begun` numbers the transactions' keys and `incarnation` the restarts.
+    that the last life didn't live to deal with; `inoperative` is connector 0's availability; `transactions_begun`
+    numbers the transactions' keys and `incarnation` the restarts.
     """
 
     outbox: Outbox

@@ -1,9 +1,8 @@
 """The nine statuses of a connector, as two tables.
 
 `MOVES` is the specification's own table (OCPP 1.6 section 4.9): from which status to which a connector may go, under
-which transition id, and why. A pair without an arrow there
-has no row here. The machine in `connector.py` has one
-method that assigns a status, it looks here first, and an illegal move is a bug that crashes.
+which transition id, and why. A pair that has no transition there has no row here. The machine in
+`connector.py` has one method that assigns a status, it looks here first, and an illegal move is a bug that crashes.
 
 `ORDERS` says which order is heard in which status and where it may lead. The machine's guards (is there a cable, whose
 tag is it) pick among the targets; a target equal to the status means that the connector stays what it is. A pair
@@ -15,8 +14,7 @@ and of the orders those that every connector hears.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final, get_args
+from typing import Final
 
 from fleet.commands.vocabulary import (
     ChangeAvailability,
@@ -131,8 +129,8 @@ MOVES: Mapping[ConnectorStatus, Mapping[ConnectorStatus, str]] = {
     },
 }
 
-# A transaction starts: which of the three depends on who lets the power flow (B3, B4, B5).
-_UNDER_WAY = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
+# A transaction runs: which of the three depends on who lets the power flow (B3, B4, B5).
+IN_TRANSACTION: Final = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
 # A transaction ends: by what is left to do (C6, C1, C8 and their like).
 _OVER = (FINISHING, AVAILABLE, UNAVAILABLE)
 
@@ -155,15 +153,15 @@ def _in_transaction(status: ConnectorStatus) -> Rows:
     """What a connector hears while a transaction runs, in whichever of the three statuses."""
     return {
         **_everywhere(status),
-        PlugIn: (status, *_UNDER_WAY),  # the car's end comes back
+        PlugIn: (status, *IN_TRANSACTION),  # the car's end comes back
         Unplug: (status, SUSPENDED_EV, SUSPENDED_EVSE, *_OVER),
         Swipe: (status, *_OVER),
         StopTransaction: _OVER,
         ChangeAvailability: (status,),  # takes effect when the transaction ends
         SuspendEV: (SUSPENDED_EV, SUSPENDED_EVSE),
         SuspendEVSE: (SUSPENDED_EVSE,),
-        Resume: _UNDER_WAY,
-        SetPower: _UNDER_WAY,
+        Resume: IN_TRANSACTION,
+        SetPower: IN_TRANSACTION,
         UnlockConnector: _OVER,
         GrantAuthorization: _OVER,  # a tag of the same parent stops
         DenyAuthorization: (status,),
@@ -183,11 +181,11 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
     },
     PREPARING: {
         **_everywhere(PREPARING),
-        PlugIn: (PREPARING, *_UNDER_WAY),
+        PlugIn: (PREPARING, *IN_TRANSACTION),
         Unplug: (PREPARING, AVAILABLE),
         Swipe: (PREPARING, AVAILABLE),
-        StartTransaction: _UNDER_WAY,
-        GrantAuthorization: (PREPARING, *_UNDER_WAY),
+        StartTransaction: IN_TRANSACTION,
+        GrantAuthorization: (PREPARING, *IN_TRANSACTION),
         DenyAuthorization: (PREPARING, AVAILABLE),
         ChangeAvailability: (PREPARING, UNAVAILABLE),
     },
@@ -199,8 +197,8 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
         PlugIn: (PREPARING,),  # the car's end comes back
         Unplug: (FINISHING, AVAILABLE),
         Swipe: (FINISHING,),
-        StartTransaction: _UNDER_WAY,
-        GrantAuthorization: (FINISHING, *_UNDER_WAY),
+        StartTransaction: IN_TRANSACTION,
+        GrantAuthorization: (FINISHING, *IN_TRANSACTION),
         DenyAuthorization: (FINISHING,),
         ChangeAvailability: (FINISHING, UNAVAILABLE),
     },
@@ -231,4 +229,28 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
     },
 }
 
-ORDER_TYPES: tuple[type, ...] = (*get_args(ConnectorCommand), *get_args(ConnectorOrder))
+# ---- refusals --------------------------------------------------------------------------------------------------------
+
+CABLE_NEEDED: Final = "Cable must be plugged in before starting transaction"
+UNPLUG_FORBIDDEN: Final = "Cannot unplug cable during active transaction"
+
+_NEEDS_TRANSACTION = (StopTransaction, SuspendEV, SuspendEVSE, Resume, BindTransaction, StopEnergy)
+
+
+def refusal(
+    connector: int, status: ConnectorStatus, order: ConnectorCommand | ConnectorOrder, in_transaction: bool
+) -> str:
+    """Why an order without a row is refused, in one line."""
+    if isinstance(order, _NEEDS_TRANSACTION) and not in_transaction:
+        return f"No active transaction on connector {connector}"
+    match order:
+        case StartTransaction() if status is AVAILABLE:
+            return CABLE_NEEDED
+        case StartTransaction() if status in IN_TRANSACTION:
+            return f"Connector {connector} already has an active transaction"
+        case Unplug() if status in (AVAILABLE, RESERVED):
+            return f"No cable is plugged in on connector {connector}"
+        case ClearFault():
+            return f"No fault on connector {connector}"
+        case _:
+            return f"Connector {connector} is {status}"

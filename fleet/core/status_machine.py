@@ -1,0 +1,212 @@
+"""The mechanics of a connector, below the orders: its status, the instants it waits for, a transaction's two ends.
+
+`_move` is the only thing that assigns a status, and it looks in `MOVES` first. Each status waits for at most one
+instant of its own: Preparing for ConnectionTimeOut when a tag was granted and no cable came, Finishing for the cable to
+count as a new beginning, a running transaction for the car to have what it wants. Beside it there is only the next
+periodic sample. `deadline` is the earlier of the two; what is found overslept is done in order and dated when it was
+due.
+
+At power-up there is no move: the status is what memory, flash and world together, says.
+"""
+
+import math
+from collections.abc import Callable
+
+from fleet.commands.vocabulary import InjectFault
+from fleet.core.charging import Charging
+from fleet.core.memory import Cable, ConnectorMemory
+from fleet.core.orders import ConnectorSettings, GrantAuthorization
+from fleet.core.plan import ConnectorPlan
+from fleet.core.reports import ConnectorReport, PowerChanged, StatusChanged
+from fleet.core.status import AVAILABLE, FAULTED, FINISHING, MOVES, PREPARING, UNAVAILABLE
+from fleet.core.supply import Supply
+from fleet.words import ConnectorStatus, StopReason
+
+Reports = list[ConnectorReport]
+
+
+class IllegalMove(Exception):
+    """A move that OCPP 1.6 section 4.9 doesn't know: a bug in the machine."""
+
+
+class StatusMachine:
+    """A connector that has been given no order yet. Instants (`now`, `at`) are on the monotonic clock, in s.
+
+    `deadline` is when `tick` wants to be called, inf when nothing is due.
+    """
+
+    __slots__ = (
+        "_before_fault",
+        "_charging",
+        "_due_at",
+        "_fault",
+        "_grant",
+        "_locked",
+        "_memory",
+        "_plan",
+        "_status",
+        "_supply",
+        "deadline",
+        "number",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        plan: ConnectorPlan,
+        memory: ConnectorMemory,
+        settings: ConnectorSettings,
+        new_key: Callable[[], str],
+    ) -> None:
+        """`number` counts from 1; `new_key` gives a key that no other transaction of this charge point ever had."""
+        self.number = number
+        self.deadline = math.inf
+        self._plan = plan
+        self._memory = memory
+        self._supply = Supply(plan, memory)
+        self._charging = Charging(number, memory, self._supply, settings, new_key)
+        self._due_at = math.inf  # ConnectionTimeOut, the end of Finishing, or of what the car wants
+        self._grant: GrantAuthorization | None = None  # somebody may charge, and the cable isn't in yet
+        self._locked = False  # the cable is held although the transaction is over
+        self._fault: InjectFault | None = None
+        self._before_fault = AVAILABLE
+        self._status = self._status_at_power_up()
+
+    @property
+    def status(self) -> ConnectorStatus:
+        """What the connector is right now."""
+        return self._status
+
+    def start(self, now: float, interrupted: StopReason = StopReason.POWER_LOSS) -> Reports:
+        """Power up: the status is what the world says; a transaction that was cut off is stopped for that reason."""
+        out: Reports = []
+        memory = self._memory
+        transaction = memory.transaction
+        if transaction is not None:
+            self._charging.end(transaction, interrupted, None, now, out)
+            self._drop_fixed_cable()
+        out.append(StatusChanged(self.number, now, self._status))
+        if transaction is not None:
+            out.append(self._power_report(now))
+            memory.transaction = None
+        return out
+
+    def tick(self, now: float) -> Reports:
+        """Do what has become due."""
+        out: Reports = []
+        self._catch_up(now, out)
+        return out
+
+    def _arm(self) -> None:
+        due_at, sample_at = self._due_at, self._charging.sample_at
+        self.deadline = due_at if due_at < sample_at else sample_at
+
+    def _catch_up(self, now: float, out: Reports) -> None:
+        """Everything that was due by now, in the order in which it was."""
+        charging = self._charging
+        while self.deadline <= now:
+            if charging.sample_at < self._due_at:
+                charging.tick(now, out)
+            else:
+                self._fall_due(self._due_at, out)
+            self._arm()
+
+    def _fall_due(self, at: float, out: Reports) -> None:
+        """The one thing that each status waits for."""
+        self._due_at = math.inf
+        if self._status is FINISHING:
+            self._move(PREPARING, at, out)
+        elif self._status is PREPARING:
+            self._end_usage(at, out)
+        else:
+            self._settle(at, out)
+            out.append(self._power_report(at))
+
+    # ---- status ------------------------------------------------------------------------------------------------------
+
+    def _move(self, status: ConnectorStatus, at: float, out: Reports, fault: InjectFault | None = None) -> None:
+        """The only place that assigns a status."""
+        if status not in MOVES[self._status]:
+            raise IllegalMove(f"connector {self.number}: no transition from {self._status} to {status}")
+        self._status = status
+        self._fault = fault
+        self._due_at = math.inf
+        if status is not PREPARING:
+            self._grant = None
+        out.append(self._status_report(at))
+
+    def _status_report(self, at: float) -> StatusChanged:
+        fault = self._fault
+        if fault is None:
+            return StatusChanged(self.number, at, self._status)
+        return StatusChanged(self.number, at, self._status, fault.error_code, fault.info, fault.vendor_error_code)
+
+    def _power_report(self, at: float) -> PowerChanged:
+        meter = self._memory.meter
+        return PowerChanged(self.number, at, meter.power_w(at), meter.register_wh(at))
+
+    def _settle(self, at: float, out: Reports) -> None:
+        """In a transaction: let flow what may flow, and be what that is called."""
+        if self._status is FAULTED:
+            return
+        status = self._supply.flow(at)
+        if status is not self._status:
+            self._move(status, at, out)
+        self._due_at = self._memory.meter.ends_at
+
+    def _finish(self, at: float, out: Reports) -> None:
+        """Be Finishing, until a cable that stays in counts as Preparing again."""
+        self._move(FINISHING, at, out)
+        if self._memory.cable is Cable.PLUGGED:
+            self._due_at = at + self._plan.finishing_s
+
+    def _end_usage(self, at: float, out: Reports) -> None:
+        """Nobody will charge after all (B1); a cable in the socket still counts as a beginning."""
+        self._grant = None
+        self._due_at = math.inf
+        if self._memory.cable is Cable.NONE:
+            self._move(AVAILABLE, at, out)
+
+    def _status_at_power_up(self) -> ConnectorStatus:
+        memory = self._memory
+        if memory.inoperative:
+            return UNAVAILABLE
+        if memory.cable is Cable.PLUGGED or (memory.cable is Cable.EV_SIDE_OPEN and not self._plan.fixed_cable):
+            return PREPARING
+        return AVAILABLE
+
+    def _drop_fixed_cable(self) -> None:
+        """A fixed cable that is out of the car is out: it has no other end to unplug."""
+        memory = self._memory
+        if self._plan.fixed_cable and memory.cable is Cable.EV_SIDE_OPEN:
+            memory.cable, memory.ev = Cable.NONE, None
+
+    # ---- transactions ------------------------------------------------------------------------------------------------
+
+    def _begin(self, id_tag: str, parent_id_tag: str | None, at: float, out: Reports) -> None:
+        """Cable and tag are both there."""
+        if self._status is FINISHING:
+            self._move(PREPARING, at, out)
+        transaction, status = self._charging.begin(id_tag, parent_id_tag, at, out)
+        self._move(status, at, out)
+        self._due_at = self._memory.meter.ends_at
+        self._memory.transaction = transaction
+
+    def _end(
+        self, reason: StopReason, at: float, out: Reports, id_tag: str | None = None, locked: bool = False
+    ) -> None:
+        """Stop the transaction; `locked` keeps hold of the cable."""
+        memory = self._memory
+        assert memory.transaction is not None
+        self._charging.end(memory.transaction, reason, id_tag, at, out)
+        self._drop_fixed_cable()
+        self._locked = locked and memory.cable is not Cable.NONE
+        if self._status is FAULTED:
+            pass
+        elif memory.inoperative:
+            self._move(UNAVAILABLE, at, out)
+        elif memory.cable is Cable.NONE:
+            self._move(AVAILABLE, at, out)
+        else:
+            self._finish(at, out)
+        memory.transaction = None

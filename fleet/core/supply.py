@@ -1,0 +1,93 @@
+"""The energy side of a connector: who lets how much power flow to the car, and what the meter says of it.
+
+Power flows while both sides agree: the charge point offers (`limit_w`, not suspended, not at the end of what an
+invalidated id tag is still given) and the car takes (cable in, not suspended, not full). Which side doesn't is the
+connector's status during a transaction; where neither does, SuspendedEVSE takes precedence.
+
+`flow` is the only place that sets a curve on the meter. A curve knows when it ends, so that between two changes there
+is nothing to do: no tick, however long a transaction lasts.
+"""
+
+import math
+
+from attrs import define, evolve
+
+from fleet.commands.vocabulary import EV
+from fleet.core.ev import curve
+from fleet.core.memory import Cable, ConnectorMemory
+from fleet.core.meter import ROUNDING_WH
+from fleet.core.plan import ConnectorPlan
+from fleet.core.sampling import MeterState
+from fleet.words import ConnectorStatus
+
+
+@define
+class Supply:
+    """The power path of one connector. Instants are on the monotonic clock, in s.
+
+    `limit_w` bends what the connector offers, None for its own limit; `cap_wh` is the register's value at which the
+    charge point stops offering, inf for never.
+    """
+
+    plan: ConnectorPlan
+    memory: ConnectorMemory
+    limit_w: float | None = None
+    ev_suspended: bool = False
+    evse_suspended: bool = False
+    cap_wh: float = math.inf
+
+    def reset(self) -> None:
+        """A new transaction: nobody has suspended anything yet."""
+        self.ev_suspended = self.evse_suspended = False
+        self.cap_wh = math.inf
+
+    def flow(self, at: float) -> ConnectorStatus:
+        """Let flow what may flow from now on, until the meter's `ends_at`; says which status that is."""
+        memory = self.memory
+        meter = memory.meter
+        register_wh = meter.register_wh(at)
+        limit_w = self.offered_w(register_wh)
+        if limit_w <= 0:
+            meter.stop(at)
+            return ConnectorStatus.SUSPENDED_EVSE
+        ev = memory.ev
+        if self.ev_suspended or memory.cable is not Cable.PLUGGED or ev is None:
+            meter.stop(at)
+            return ConnectorStatus.SUSPENDED_EV
+        taken_wh = register_wh - memory.plugged_wh
+        if self.cap_wh < math.inf:
+            # The end of the allowance is one more reason to stop asking, so the curve finds its instant for us.
+            allowed_wh = taken_wh + self.cap_wh - register_wh
+            wanted_wh = math.inf if ev.energy_wanted_wh is None else ev.energy_wanted_wh
+            ev = evolve(ev, energy_wanted_wh=min(wanted_wh, allowed_wh))
+        ahead = curve(ev, _soc(ev, taken_wh), taken_wh, limit_w)
+        # What would be over at this very instant, as floats go, is over.
+        if ahead.wanted_wh <= ROUNDING_WH or at + ahead.ends_at <= at:
+            meter.stop(at)
+            return ConnectorStatus.SUSPENDED_EV
+        meter.start(ahead, at)
+        return ConnectorStatus.CHARGING
+
+    def offered_w(self, register_wh: float) -> float:
+        """The power that the charge point offers while its register says so, in W."""
+        if self.evse_suspended or register_wh >= self.cap_wh - ROUNDING_WH:
+            return 0.0
+        own_w = self.plan.power_max_w
+        return own_w if self.limit_w is None else min(own_w, self.limit_w)
+
+    def state(self, at: float, since_wh: float) -> MeterState:
+        """What there is to sample; `since_wh` is the register's value at the reading before this one."""
+        memory = self.memory
+        register_wh = memory.meter.register_wh(at)
+        ev = memory.ev if memory.cable is Cable.PLUGGED else None
+        return MeterState(
+            register_wh,
+            memory.meter.power_w(at),
+            register_wh - since_wh,
+            None if ev is None else _soc(ev, register_wh - memory.plugged_wh),
+            0.0 if memory.transaction is None else self.offered_w(register_wh),
+        )
+
+
+def _soc(ev: EV, taken_wh: float) -> float:
+    return min(1.0, ev.soc + taken_wh / ev.battery_wh)
