@@ -78,7 +78,10 @@ def _improper(expected: str, value: object) -> PayloadError:
 
 
 def _shown(value: object) -> str:
-    text = orjson.dumps(value, default=repr).decode()
+    try:
+        text = orjson.dumps(value, default=repr).decode()
+    except orjson.JSONEncodeError:  # nested deeper than orjson writes, though not deeper than it reads
+        return f"a deep {type(value).__name__}"
     return text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}..."
 
 

@@ -73,7 +73,7 @@ def unpack(data: str | bytes) -> Frame:
     message_type = elements[0]
     # True == 1 and 2.0 == 2 in Python, not on the wire.
     if type(message_type) is not int or message_type not in (CALL, CALL_RESULT, CALL_ERROR):
-        raise FrameError("unknown-message-type", f"message type {_shown(orjson.dumps(message_type).decode())}")
+        raise FrameError("unknown-message-type", f"message type unknown in {_shown(data)}")
     id = elements[1] if len(elements) > 1 else None
     if type(id) is not str or not id:
         raise FrameError("bad-message-id", f"no message id in {_shown(data)}", message_type=message_type)
