@@ -10,7 +10,7 @@ sample is ever above the meterStop that follows it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from attrs import frozen
 
@@ -65,54 +65,45 @@ class MeterState:
 
 def sample(measurands: tuple[MeasurandSpec, ...], plan: ConnectorPlan, state: MeterState) -> tuple[SampledValue, ...]:
     """The values of a reading, in the order in which they were asked for; those that don't exist here are left out."""
-    return tuple(_values(measurands, plan, state))
-
-
-def _values(measurands: tuple[MeasurandSpec, ...], plan: ConnectorPlan, state: MeterState) -> Iterator[SampledValue]:
+    values: list[SampledValue] = []
     for measurand, phase in measurands:
-        if phase is None:
-            share = 1.0
-        elif not _has(plan, measurand, phase):
+        measure = _MEASURES.get(measurand)
+        if measure is None or (phase is not None and not _has(plan, measurand, phase)):
             continue
-        else:
-            share = 1.0 / plan.phases
-        value = _value(measurand, phase, share, plan, state)
+        value = measure(plan, state, phase, 1 if phase is None else plan.phases)
         if value is not None:
-            yield SampledValue(measurand, value, phase)
+            values.append(SampledValue(measurand, value, phase))
+    return tuple(values)
 
 
 def _has(plan: ConnectorPlan, measurand: Measurand, phase: Phase) -> bool:
     """Whether this connector has that phase, and the measurand a value on it."""
-    if plan.current is Current.DC or phase not in PHASES.get(measurand, ()):
+    if plan.current is Current.DC or phase not in PHASES[measurand]:
         return False
     return plan.phases == 3 or phase in _FIRST_LINE
 
 
-def _value(
-    measurand: Measurand, phase: Phase | None, share: float, plan: ConnectorPlan, state: MeterState
-) -> float | None:
-    """One value; `share` is the part of the whole that flows on its phase."""
-    match measurand:
-        case Measurand.ENERGY_ACTIVE_IMPORT_REGISTER:
-            return float(whole_wh(state.register_wh * share))
-        case Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL:
-            return round(state.interval_wh * share, 3)
-        case Measurand.POWER_ACTIVE_IMPORT:
-            return round(state.power_w * share, 1)
-        case Measurand.POWER_OFFERED:
-            return round(state.offered_w * share, 1)
-        case Measurand.CURRENT_IMPORT:
-            return round(state.power_w * share / plan.voltage_v, 2)
-        case Measurand.CURRENT_OFFERED:
-            return round(state.offered_w * share / plan.voltage_v, 2)
-        case Measurand.VOLTAGE:
-            return round(plan.voltage_v * math.sqrt(3), 1) if phase in _BETWEEN_LINES else plan.voltage_v
-        case Measurand.SOC:
-            return None if state.soc is None else round(state.soc * 100, 1)
-        case Measurand.FREQUENCY:
-            return GRID_FREQUENCY_HZ
-        case Measurand.TEMPERATURE:
-            return round(AMBIENT_CELSIUS + WARMING_CELSIUS * min(1.0, state.power_w / plan.power_max_w), 1)
-        case Measurand.POWER_FACTOR:
-            return 1.0
-    return None
+def _voltage(plan: ConnectorPlan, _state: MeterState, phase: Phase | None, _parts: int) -> float:
+    return round(plan.voltage_v * math.sqrt(3), 1) if phase in _BETWEEN_LINES else plan.voltage_v
+
+
+def _temperature(plan: ConnectorPlan, state: MeterState, _phase: Phase | None, _parts: int) -> float:
+    return round(AMBIENT_CELSIUS + WARMING_CELSIUS * min(1.0, state.power_w / plan.power_max_w), 1)
+
+
+# How each is measured: from plan, state, phase, and the number of equal parts that the whole is spread over.
+_MEASURES: dict[Measurand, Callable[[ConnectorPlan, MeterState, Phase | None, int], float | None]] = {
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: lambda plan, state, phase, parts: float(
+        whole_wh(state.register_wh / parts)
+    ),
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: lambda plan, state, phase, parts: round(state.interval_wh / parts, 3),
+    Measurand.POWER_ACTIVE_IMPORT: lambda plan, state, phase, parts: round(state.power_w / parts, 1),
+    Measurand.POWER_OFFERED: lambda plan, state, phase, parts: round(state.offered_w / parts, 1),
+    Measurand.CURRENT_IMPORT: lambda plan, state, phase, parts: round(state.power_w / parts / plan.voltage_v, 2),
+    Measurand.CURRENT_OFFERED: lambda plan, state, phase, parts: round(state.offered_w / parts / plan.voltage_v, 2),
+    Measurand.VOLTAGE: _voltage,
+    Measurand.POWER_FACTOR: lambda plan, state, phase, parts: 1.0,
+    Measurand.FREQUENCY: lambda plan, state, phase, parts: GRID_FREQUENCY_HZ,
+    Measurand.SOC: lambda plan, state, phase, parts: None if state.soc is None else round(state.soc * 100, 1),
+    Measurand.TEMPERATURE: _temperature,
+}
