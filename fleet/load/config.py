@@ -12,13 +12,15 @@ the command line had its say; `plans` then derives every charge point from its g
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from attrs import evolve, field, frozen
 
-from fleet.core.configuration import validate
+from fleet.core.configuration import Configuration, settled
+from fleet.core.keys import find, normal, unknown
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.errors import ConfigurationError
+from fleet.link.endpoint import mask
 from fleet.load.distributions import Constant, Distribution, Uniform
 from fleet.load.settings import (
     Mistakes,
@@ -65,15 +67,24 @@ def read_configuration(value: object) -> Mapping[str, str]:
     wrong: list[tuple[str, str]] = []
     for name, setting in value.items():
         try:
-            read[name] = configuration_text(setting)
+            key, text_ = read_key(name, configuration_text(setting))
         except ValueError as error:
             wrong.append((name, str(error)))
             continue
-        if problem := validate(name, read[name]):
-            wrong.append((name, problem))
+        if key in read:
+            wrong.append((name, f"expected {key} once, but it is set twice in different capitals"))
+        read[key] = text_
     if wrong:
         raise Mistakes(wrong)
     return read
+
+
+def read_key(name: str, value: str) -> tuple[str, str]:
+    """One OCPP configuration key in the specification's capitals, with its value; ValueError says what was expected."""
+    key = find(name)
+    if key is None:
+        raise ValueError(unknown(name))
+    return key.name, normal(key, value)
 
 
 def read_current(value: object) -> Current:
@@ -116,7 +127,7 @@ class CsmsConfig:
     `backoff_base_s` doubled per failure, at most `backoff_max_s`.
     """
 
-    url: Annotated[str | None, Setting(read_url)] = None
+    url: Annotated[str | None, Setting(read_url)] = field(default=None, repr=lambda url: repr(url and mask(url)))
     connect_rate_per_s: Rate = 50.0
     call_timeout_s: PositiveDuration = 30.0
     heartbeat_interval_s: Annotated[float | None, Setting(read_positive_duration, "_s")] = None
@@ -186,7 +197,7 @@ class DriversConfig:
     size of the pool (None: one for each connector), so that no tag is in two transactions at once.
     """
 
-    arrivals_per_s: RateOrNone = 0.25
+    arrivals_per_s: RateOrNone = 0.125
     per: Annotated[str, Setting(choice("fleet", "connector"))] = "connector"
     energy_wanted_wh: EnergyDistribution | None = None
     stay_s: StayDistribution | None = field()
@@ -200,7 +211,7 @@ class DriversConfig:
     @stay_s.default
     def _stay_default(self) -> Distribution | None:
         # Whoever says how much energy is wanted and nothing else means that the car decides.
-        return None if self.energy_wanted_wh is not None else Uniform(4.0, 8.0)
+        return None if self.energy_wanted_wh is not None else Uniform(3.0, 7.0)
 
     @property
     def share_identifying_first(self) -> float:
@@ -211,7 +222,7 @@ class DriversConfig:
 QUICKSTART_GROUP = GroupConfig(
     count=100,
     configuration={
-        "MeterValueSampleInterval": "3",
+        "MeterValueSampleInterval": "2",
         "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,SoC",
     },
 )
@@ -248,6 +259,35 @@ class RunConfig:
         return self.drivers.id_tag.format(index + 1)
 
 
+def overridden(
+    config: RunConfig,
+    *,
+    charge_points: int | None = None,
+    csms: Mapping[str, Any],
+    groups: Mapping[str, Any],
+    configuration: Mapping[str, str],
+    run: Mapping[str, Any],
+) -> RunConfig:
+    """The configuration with what the command line says, which wins over the file.
+
+    `csms`, `groups` and `run` are attributes of those classes; `groups` and the OCPP keys in `configuration` go to
+    every group, and `charge_points` of them in all are shared out in proportion.
+    """
+    parts = config.charge_points if charge_points is None else resized(config.charge_points, charge_points)
+    parts = tuple(evolve(group, configuration={**group.configuration, **configuration}, **groups) for group in parts)
+    return evolve(config, csms=evolve(config.csms, **csms), charge_points=parts, **run)
+
+
+def heartbeat_interval_s(group: GroupConfig, csms: CsmsConfig) -> float:
+    """The interval in effect, as far as it can be known beforehand; 0 means no heartbeats.
+
+    BootNotification's answer overrides the key HeartbeatInterval (OCPP 1.6 section 4.2).
+    """
+    if csms.heartbeat_interval_s is not None:
+        return csms.heartbeat_interval_s
+    return float(Configuration(group.configuration, {}, group.connectors).heartbeat_interval_s)
+
+
 def resized(groups: tuple[GroupConfig, ...], count: int) -> tuple[GroupConfig, ...]:
     """The groups with `count` charge points in all, shared out in proportion to what they had."""
     total = sum(group.count for group in groups)
@@ -282,6 +322,10 @@ def _group_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
                     f"expected ids of its own, but {name!r} is taken by {where} (use {{}} for the index)",
                 )
                 break
+        try:
+            settled(group.configuration, group.connectors)
+        except ValueError as error:
+            yield f"{path}.configuration", str(error)
         if group.serial_number and len(longest := group.serial_number.format(indices[-1])) > _SERIAL_LENGTH_MAX:
             yield f"{path}.serial_number", f"expected at most {_SERIAL_LENGTH_MAX} characters, got {longest!r}"
 

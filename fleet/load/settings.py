@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import TypeGuard
-from urllib.parse import urlsplit
 
 import attrs
 from attrs import frozen
 
+from fleet.errors import ConfigurationError
+from fleet.link.endpoint import endpoint_url
 from fleet.load.distributions import DISTRIBUTIONS, Constant, Distribution
 from fleet.quantities import parse_duration, parse_rate
 
@@ -159,16 +160,15 @@ def _takes_an_index(pattern: str) -> bool:
 
 
 def read_url(value: object) -> str:
-    """A WebSocket URL; `{id}` in it stands for the charge point's id."""
-    if isinstance(value, str):
-        try:
-            parts = urlsplit(value)
-            port_ok = parts.port is None or parts.port > 0
-        except ValueError:
-            port_ok = False
-        if port_ok and parts.scheme in {"ws", "wss"} and parts.hostname and not parts.fragment:
-            return value
-    raise expected("a URL such as 'ws://host:9000/ocpp' or 'wss://host/ocpp'", value)
+    """A WebSocket URL; `{id}` in it stands for the charge point's id, which otherwise is appended."""
+    if not isinstance(value, str):
+        raise expected("a URL such as 'ws://host:9000/ocpp'", value)
+    try:
+        endpoint_url(value, "CP0001")
+    except ConfigurationError as error:
+        # In the link's own words, which hide a password in the URL.
+        raise ValueError(str(error)) from None
+    return value
 
 
 def choice(*words: str) -> Callable[[object], str]:
