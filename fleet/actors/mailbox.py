@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 import trio
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class MailboxFull(Exception):
@@ -24,15 +25,15 @@ class MailboxClosed(Exception):
     """The reader is gone."""
 
 
-class Address(Generic[T]):
+class Address(Generic[T_contra]):
     """Where to reach a mailbox. Cheap to copy and to keep."""
 
     __slots__ = ("_channel",)
 
-    def __init__(self, channel: "trio.MemorySendChannel[T]") -> None:
+    def __init__(self, channel: "trio.MemorySendChannel[T_contra]") -> None:
         self._channel = channel
 
-    def tell(self, message: T) -> None:
+    def tell(self, message: T_contra) -> None:
         """Put a message in without waiting; raises `MailboxFull` or `MailboxClosed`."""
         try:
             self._channel.send_nowait(message)
@@ -41,7 +42,7 @@ class Address(Generic[T]):
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise MailboxClosed from None
 
-    async def report(self, message: T) -> None:
+    async def report(self, message: T_contra) -> None:
         """Put a message in, waiting for room; raises `MailboxClosed`."""
         try:
             await self._channel.send(message)

@@ -1,0 +1,173 @@
+"""The charge point's task: one life of a charge point, from power-up to restart or end.
+
+Its mailbox takes what its connectors and its link report and what outsiders ask; everything it does is an effect of
+the pure machine. Connectors and link live in its nursery: when one of them crashes, all go down together and the
+supervisor switches the charge point on again, as hardware does.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import trio
+from attrs import define
+
+from fleet.actors.connector import run_connector
+from fleet.actors.mailbox import Address, Mailbox, MailboxFull
+from fleet.core.charge_point import ChargePoint, ChargePointMessage, Instruct
+from fleet.core.connector import Connector
+from fleet.core.effects import (
+    Answer,
+    CloseLink,
+    Effect,
+    Finish,
+    GiveOrder,
+    LinkOrder,
+    Observe,
+    Restart,
+    SendFrame,
+    SetPingInterval,
+)
+from fleet.core.memory import ChargePointMemory
+from fleet.core.reports import (
+    Answered,
+    FrameReceived,
+    LinkReport,
+    MeterSampled,
+    ObservedReport,
+    TransactionStarted,
+    TransactionStopped,
+)
+from fleet.words import StopReason
+
+MAILBOX_SIZE = 64
+CONNECTOR_MAILBOX_SIZE = 32
+LINK_MAILBOX_SIZE = 64
+GOODBYE_TIMEOUT_S = 5.0
+"""How long the link may take to close politely before the socket is simply dropped."""
+
+UNOBSERVED = frozenset({FrameReceived, Instruct, Answered})
+"""Messages that are no facts about the fleet: frames become facts when they are understood."""
+OF_TRANSACTIONS = (TransactionStarted, TransactionStopped, MeterSampled)
+
+RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
+
+
+class ReportListener(Protocol):
+    """Where a charge point's reports go."""
+
+    def report(self, charge_point_id: str, report: ObservedReport, /) -> None: ...
+
+
+class LinkOverrun(Exception):
+    """The link doesn't take frames any more and doesn't say why: a bug, not a slow network."""
+
+
+@define
+class Life:
+    """What one life of a charge point is made of."""
+
+    machine: ChargePoint
+    memory: ChargePointMemory
+    mailbox: Mailbox[ChargePointMessage]
+    run_link: RunLink
+    observer: ReportListener
+    answer: Callable[[int, str | None], None]
+    interrupted: StopReason
+
+
+async def run_charge_point(life: Life) -> Restart | Finish:
+    """Live one life; returns how it ended. Raises what any of its tasks raises: that is a crash."""
+    machine, memory = life.machine, life.memory
+    link_mailbox: Mailbox[LinkOrder] = Mailbox(LINK_MAILBOX_SIZE)
+    connectors: list[Address[GiveOrder]] = []
+    link_ended = trio.Event()
+    unheard, memory.unheard = memory.unheard, []
+    try:
+        async with trio.open_nursery() as nursery:
+            effects = machine.start(trio.current_time())
+            for report in unheard:
+                effects += machine.handle(report, trio.current_time())
+            for number, plan in enumerate(machine.plan.connectors, 1):
+                mailbox: Mailbox[GiveOrder] = Mailbox(CONNECTOR_MAILBOX_SIZE)
+                connectors.append(mailbox.address)
+                connector = Connector(
+                    number, plan, memory.connectors[number - 1], machine.settings, memory.new_transaction_key
+                )
+                nursery.start_soon(
+                    run_connector, connector, mailbox, life.mailbox.address, memory.unheard, life.interrupted
+                )
+            nursery.start_soon(_run_link, life.run_link, link_mailbox, life.mailbox.address, link_ended)
+            ending = await _loop(life, effects, connectors, link_mailbox.address)
+            with trio.move_on_after(GOODBYE_TIMEOUT_S):
+                await link_ended.wait()
+            nursery.cancel_scope.cancel()
+    finally:
+        # What the mailbox still holds was reported before what its connectors could not hand over any more.
+        left = []
+        while (message := life.mailbox.receive_nowait()) is not None:
+            left.append(message)
+        life.mailbox.close()
+        memory.unheard = [report for report in (*left, *memory.unheard) if isinstance(report, OF_TRANSACTIONS)]
+    return ending
+
+
+async def _run_link(
+    run_link: RunLink, orders: Mailbox[LinkOrder], up: Address[ChargePointMessage], ended: trio.Event
+) -> None:
+    await run_link(orders, up)
+    ended.set()
+
+
+async def _loop(
+    life: Life, effects: Sequence[Effect], connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder]
+) -> Restart | Finish:
+    machine, charge_point_id = life.machine, life.machine.plan.id
+    observe, receive = life.observer.report, life.mailbox.receive
+    handle, current_time = machine.handle, trio.current_time
+    ending = _carry_out(effects, life, connectors, link)
+    while ending is None:
+        with trio.CancelScope() as timer:
+            while ending is None:
+                # One scope is re-armed for every message: a new one each time would cost more than the message.
+                timer.deadline = machine.deadline
+                message = await receive()
+                now = current_time()
+                if type(message) not in UNOBSERVED:
+                    observe(charge_point_id, message)  # type: ignore[arg-type]
+                ending = _carry_out(handle(message, now), life, connectors, link)
+        if timer.cancelled_caught and ending is None:
+            ending = _carry_out(machine.tick(current_time()), life, connectors, link)
+    return ending
+
+
+def _carry_out(
+    effects: Sequence[Effect], life: Life, connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder]
+) -> Restart | Finish | None:
+    """Do what the machine asks; returns the ending if it asked for one."""
+    ending: Restart | Finish | None = None
+    for effect in effects:
+        match effect:
+            case SendFrame():
+                _tell_link(link, effect.text)
+            case Observe():
+                life.observer.report(life.machine.plan.id, effect.report)
+            case GiveOrder():
+                try:
+                    connectors[effect.connector - 1].tell(effect)
+                except MailboxFull:
+                    if effect.token is not None:
+                        life.answer(effect.token, f"connector {effect.connector} is too busy")
+            case Answer():
+                life.answer(effect.token, effect.refusal)
+            case CloseLink() | SetPingInterval():
+                _tell_link(link, effect)
+            case Restart() | Finish():
+                ending = effect
+    return ending
+
+
+def _tell_link(link: Address[LinkOrder], order: LinkOrder) -> None:
+    try:
+        link.tell(order)
+    except MailboxFull:
+        raise LinkOverrun("the link's mailbox is full") from None

@@ -1,0 +1,206 @@
+"""The fleet: every charge point's place, alive or between two lives, and the way to tell it something.
+
+A `Berth` is where a charge point lives: it keeps the memory, builds each life over it, and hands messages to whichever
+life is there. The fleet's nursery holds one supervised task per charge point.
+"""
+
+import math
+from functools import partial
+from typing import Protocol
+
+import trio
+from attrs import define, field, frozen
+
+from fleet.actors.charge_point import MAILBOX_SIZE, Life, ReportListener, RunLink, run_charge_point
+from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
+from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
+from fleet.clock import Clock
+from fleet.commands.vocabulary import Command
+from fleet.core.charge_point import ChargePoint, ChargePointMessage, Instruct
+from fleet.core.dialect import Dialect
+from fleet.core.effects import Finish, Restart
+from fleet.core.memory import ChargePointMemory
+from fleet.core.plan import ChargePointPlan
+from fleet.core.reports import GivenUp, Restarted
+from fleet.randomness import MessageIds
+from fleet.words import StopReason
+
+ASK_TIMEOUT_S = 10.0
+
+
+class LinkFactory(Protocol):
+    """Makes the link of one charge point; `incarnation` counts its lives, so that each draws its own jitter."""
+
+    def __call__(self, plan: ChargePointPlan, incarnation: int, /) -> RunLink: ...
+
+
+@frozen
+class Surroundings:
+    """What every charge point of a run shares."""
+
+    seed: int
+    clock: Clock
+    dialect: Dialect
+    observer: ReportListener
+    link: LinkFactory
+    call_timeout_s: float = 30.0
+    policy: RestartPolicy = RestartPolicy()
+
+
+@define
+class _Ask:
+    answered: trio.Event = field(factory=trio.Event)
+    refusal: str | None = None
+
+
+class Berth:
+    """One charge point's place in the fleet."""
+
+    __slots__ = ("_address", "_asks", "_surroundings", "_token", "memory", "plan")
+
+    def __init__(self, plan: ChargePointPlan, surroundings: Surroundings, memory: ChargePointMemory | None = None):
+        self.plan = plan
+        self.memory = memory or ChargePointMemory.blank(len(plan.connectors))
+        self._surroundings = surroundings
+        self._address: Address[ChargePointMessage] | None = None
+        self._asks: dict[int, _Ask] = {}
+        self._token = 0
+
+    def tell(self, connector: int, command: Command) -> str | None:
+        """Hand a command over without waiting for its outcome; returns a refusal if it couldn't be handed over."""
+        return self._tell(Instruct(connector, command))
+
+    async def ask(self, connector: int, command: Command, timeout_s: float = ASK_TIMEOUT_S) -> str | None:
+        """Hand a command over and wait for the outcome: None when done, otherwise the refusal."""
+        self._token += 1
+        token, ask = self._token, _Ask()
+        self._asks[token] = ask
+        try:
+            refusal = self._tell(Instruct(connector, command, token))
+            if refusal is not None:
+                return refusal
+            with trio.move_on_after(timeout_s):
+                await ask.answered.wait()
+                return ask.refusal
+            return f"{self.plan.id} gave no answer within {timeout_s:g} s"
+        finally:
+            self._asks.pop(token, None)
+
+    async def run(self) -> None:
+        """Live, life after life, until the charge point ends or is given up."""
+        interrupted = StopReason.POWER_LOSS
+        while True:
+            ending = await supervise(
+                self.plan.id, partial(self._live, interrupted), self._crashed, self._surroundings.policy
+            )
+            if ending is None:
+                self._observe(GivenUp(trio.current_time(), "crashed too often"))
+                return
+            if isinstance(ending, Finish):
+                return
+            interrupted = _REASONS.get(ending.cause, StopReason.REBOOT)
+            self._observe(Restarted(trio.current_time(), crashed=False, cause=ending.cause))
+            await trio.sleep(ending.pause_s)
+
+    async def _live(self, interrupted: StopReason) -> Restart | Finish:
+        shared, memory = self._surroundings, self.memory
+        memory.incarnation += 1
+        mailbox: Mailbox[ChargePointMessage] = Mailbox(MAILBOX_SIZE)
+        machine = ChargePoint(
+            self.plan,
+            memory,
+            shared.dialect,
+            MessageIds(shared.seed, self.plan.id, memory.incarnation),
+            shared.clock.offset_s,
+            shared.call_timeout_s,
+        )
+        run_link = shared.link(self.plan, memory.incarnation)
+        self._address = mailbox.address
+        try:
+            return await run_charge_point(
+                Life(machine, memory, mailbox, run_link, shared.observer, self._answer, interrupted)
+            )
+        finally:
+            self._address = None
+            # The relays open in the instant in which the charge point goes down, however it does.
+            memory.power_cut(trio.current_time())
+            for token in tuple(self._asks):
+                self._answer(token, f"{self.plan.id} went down before it could answer")
+
+    def _tell(self, message: Instruct) -> str | None:
+        if self._address is None:
+            return f"{self.plan.id} is not running"
+        try:
+            self._address.tell(message)
+        except MailboxFull:
+            return f"{self.plan.id} is too busy"
+        except MailboxClosed:
+            return f"{self.plan.id} is going down"
+        return None
+
+    def _answer(self, token: int, refusal: str | None) -> None:
+        ask = self._asks.pop(token, None)
+        if ask is not None:
+            ask.refusal = refusal
+            ask.answered.set()
+
+    def _crashed(self, crash: Exception) -> None:
+        self._observe(Restarted(trio.current_time(), crashed=True, cause=cause_of(crash)))
+
+    def _observe(self, report: Restarted | GivenUp) -> None:
+        self._surroundings.observer.report(self.plan.id, report)
+
+
+_REASONS = {"SoftReset": StopReason.SOFT_RESET, "HardReset": StopReason.HARD_RESET}
+
+
+class Fleet:
+    """All charge points of a run by id, in the order of their global index."""
+
+    def __init__(self, surroundings: Surroundings, nursery: trio.Nursery) -> None:
+        self._surroundings = surroundings
+        self._nursery = nursery
+        self._running = 0
+        self._all_ended = trio.Event()
+        self.berths: dict[str, Berth] = {}
+
+    def add(self, plan: ChargePointPlan, memory: ChargePointMemory | None = None) -> Berth:
+        """Switch a charge point on."""
+        berth = Berth(plan, self._surroundings, memory)
+        self.berths[plan.id] = berth
+        self._running += 1
+        self._nursery.start_soon(self._run, berth)
+        return berth
+
+    def tell(self, charge_point_id: str, connector: int, command: Command) -> str | None:
+        """As `Berth.tell`; an unknown id is a refusal."""
+        berth = self.berths.get(charge_point_id)
+        return berth.tell(connector, command) if berth else f"there is no charge point {charge_point_id}"
+
+    async def ask(
+        self, charge_point_id: str, connector: int, command: Command, timeout_s: float = ASK_TIMEOUT_S
+    ) -> str | None:
+        """As `Berth.ask`; an unknown id is a refusal."""
+        berth = self.berths.get(charge_point_id)
+        if berth is None:
+            return f"there is no charge point {charge_point_id}"
+        return await berth.ask(connector, command, timeout_s)
+
+    @property
+    def running(self) -> int:
+        """How many charge points have not ended."""
+        return self._running
+
+    async def ended(self, deadline: float = math.inf) -> bool:
+        """Wait until every charge point has ended; False if `deadline` came first."""
+        with trio.move_on_at(deadline):
+            while self._running:
+                await self._all_ended.wait()
+        return not self._running
+
+    async def _run(self, berth: Berth) -> None:
+        await berth.run()
+        self._running -= 1
+        if not self._running:
+            self._all_ended.set()
+            self._all_ended = trio.Event()

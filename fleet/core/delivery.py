@@ -1,0 +1,114 @@
+"""Transactions on their way to the CSMS: what the charge point says of them, and what it does with the answers.
+
+Transaction messages (StartTransaction, MeterValues of a transaction, StopTransaction) go through the outbox, in the
+order in which things happened, however long the CSMS is away (OCPP 1.6 section 3.7). The transaction id is the CSMS's;
+until it comes, a transaction is known by its own key, to which the outbox binds the id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fleet.commands.vocabulary import StopTransaction
+from fleet.core.answers import IdTagInfo, TransactionAccepted, TransactionClosed
+from fleet.core.orders import BindTransaction, DenyAuthorization, GrantAuthorization, StopEnergy
+from fleet.core.reports import (
+    MessageLost,
+    MeterSampled,
+    TransactionBound,
+    TransactionDelivered,
+    TransactionStarted,
+    TransactionStopped,
+)
+from fleet.words import AuthorizationStatus, StopReason
+
+if TYPE_CHECKING:
+    from fleet.core.charge_point import ChargePoint
+    from fleet.ocpp.exchange import Outgoing
+
+
+def meter_sampled(charge_point: ChargePoint, report: MeterSampled, now: float) -> None:
+    """MeterValues.req: queued within a transaction, otherwise only said when somebody listens."""
+    reading = report.reading
+    if report.transaction is None and not charge_point.speaking:
+        return
+    charge_point.say(
+        charge_point.dialect.meter_values(report.connector, reading, charge_point.utc(reading.at)),
+        reading.at,
+        transaction=report.transaction,
+        needs_id=report.transaction is not None,
+    )
+
+
+def started(charge_point: ChargePoint, report: TransactionStarted, now: float) -> None:
+    """StartTransaction.req."""
+    charge_point.views[report.connector].started = report
+    charge_point.say(
+        charge_point.dialect.transaction_started(report, charge_point.utc(report.at)),
+        report.at,
+        transaction=report.transaction,
+        context=report,
+    )
+    if charge_point.ending is not None:
+        # The charge point is on its way down and has already told everybody to stop.
+        reason = StopReason.LOCAL if charge_point.ending.cause is None else StopReason.SOFT_RESET
+        charge_point.order(report.connector, StopTransaction(reason))
+
+
+def stopped(charge_point: ChargePoint, report: TransactionStopped, now: float) -> None:
+    """StopTransaction.req."""
+    charge_point.views[report.connector].started = None
+    charge_point.say(
+        charge_point.dialect.transaction_stopped(report, charge_point.utc),
+        report.at,
+        transaction=report.transaction,
+        needs_id=True,
+        context=report,
+    )
+
+
+def accepted(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionAccepted, now: float) -> None:
+    """StartTransaction.conf: bind the id; an id tag that turns out invalid ends the energy (section 5.11)."""
+    report = cast(TransactionStarted, outgoing.context)
+    key, connector, info = report.transaction, report.connector, answer.info
+    charge_point.exchange.bind(key, answer.transaction_id)
+    charge_point.observe(TransactionBound(connector, key, answer.transaction_id, now))
+    charge_point.authorizer.learn(report.id_tag, info)
+    running = charge_point.views[connector].started
+    if running is None or running.transaction != key:
+        return
+    charge_point.order(connector, BindTransaction(key, answer.transaction_id, info.parent_id_tag))
+    if info.status is AuthorizationStatus.ACCEPTED:
+        return
+    configuration = charge_point.configuration
+    if configuration.stop_transaction_on_invalid_id:
+        charge_point.order(connector, StopTransaction(StopReason.DE_AUTHORIZED))
+    else:
+        charge_point.order(connector, StopEnergy(key, configuration.max_energy_on_invalid_id_wh))
+
+
+def closed(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionClosed, now: float) -> None:
+    """StopTransaction.conf: nothing more is to be said of this transaction."""
+    report = cast(TransactionStopped, outgoing.context)
+    key = report.transaction
+    transaction_id = charge_point.memory.outbox.bindings[key]
+    charge_point.memory.outbox.forget(key)
+    charge_point.observe(TransactionDelivered(report.connector, key, transaction_id, report.meter_stop_wh, now))
+    if answer.info is not None and report.id_tag is not None:
+        charge_point.authorizer.learn(report.id_tag, answer.info)
+
+
+def lost(charge_point: ChargePoint, outgoing: Outgoing, reason: str, now: float) -> None:
+    """A transaction message was given up."""
+    key = cast(str, outgoing.transaction)
+    charge_point.observe(MessageLost(outgoing.action, key, reason, now))
+    if isinstance(outgoing.context, TransactionStopped):
+        charge_point.memory.outbox.forget(key)
+
+
+def judged(charge_point: ChargePoint, connector: int, id_tag: str, info: IdTagInfo) -> None:
+    """Authorize.conf: pass it on to the connector whose reader asked."""
+    if info.status is AuthorizationStatus.ACCEPTED:
+        charge_point.order(connector, GrantAuthorization(id_tag, info.parent_id_tag))
+    else:
+        charge_point.order(connector, DenyAuthorization(id_tag, info.status))

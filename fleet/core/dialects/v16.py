@@ -1,0 +1,231 @@
+"""OCPP 1.6's words for the house's: the only place in the core that knows the 1.6 messages.
+
+Stateless: one instance serves the whole fleet.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from fleet.core.answers import (
+    Acknowledged,
+    AvailabilityWanted,
+    Booted,
+    CacheClearing,
+    CentralAnswer,
+    CentralRequest,
+    DataReceived,
+    IdTagInfo,
+    IdTagJudged,
+    KeyChange,
+    KeysWanted,
+    RemoteStart,
+    RemoteStop,
+    ResetWanted,
+    TimeTold,
+    TransactionAccepted,
+    TransactionClosed,
+    UnlockWanted,
+)
+from fleet.core.dialect import AvailabilityOutcome, Said, TransferOutcome, UnlockOutcome
+from fleet.core.plan import ChargePointPlan
+from fleet.core.reports import Reading, SampledValue, StatusChanged, TransactionStarted, TransactionStopped
+from fleet.ocpp import v16, v16_types
+from fleet.ocpp.converter import unstructure
+from fleet.words import ConfigurationStatus, Location, Measurand, ReadingContext, Unit
+
+_UNITS = {
+    Measurand.CURRENT_EXPORT: Unit.A,
+    Measurand.CURRENT_IMPORT: Unit.A,
+    Measurand.CURRENT_OFFERED: Unit.A,
+    Measurand.ENERGY_ACTIVE_EXPORT_REGISTER: Unit.WH,
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: Unit.WH,
+    Measurand.ENERGY_ACTIVE_EXPORT_INTERVAL: Unit.WH,
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: Unit.WH,
+    Measurand.POWER_ACTIVE_EXPORT: Unit.W,
+    Measurand.POWER_ACTIVE_IMPORT: Unit.W,
+    Measurand.POWER_OFFERED: Unit.W,
+    Measurand.SOC: Unit.PERCENT,
+    Measurand.TEMPERATURE: Unit.CELSIUS,
+    Measurand.VOLTAGE: Unit.V,
+}
+"""Frequency and Power.Factor have no unit in OCPP 1.6 (section 7.45), so none is named for them."""
+_LOCATIONS = {Measurand.SOC: Location.EV, Measurand.TEMPERATURE: Location.BODY}
+_ACKNOWLEDGED = Acknowledged()
+_HEARTBEAT = v16.HeartbeatRequest()
+
+
+class Dialect16:
+    """OCPP 1.6 edition 2, JSON."""
+
+    subprotocol = "ocpp1.6"
+    catalogue = v16.CATALOGUE
+
+    # ---- what the charge point says ----------------------------------------------------------------------------------
+
+    def boot(self, plan: ChargePointPlan) -> Said:
+        return "BootNotification", unstructure(
+            v16.BootNotificationRequest(
+                charge_point_vendor=plan.vendor,
+                charge_point_model=plan.model,
+                charge_point_serial_number=plan.serial_number,
+                firmware_version=plan.firmware_version,
+            )
+        )
+
+    def heartbeat(self) -> Said:
+        return "Heartbeat", unstructure(_HEARTBEAT)
+
+    def authorize(self, id_tag: str) -> Said:
+        return "Authorize", unstructure(v16.AuthorizeRequest(id_tag))
+
+    def status(self, report: StatusChanged, utc_s: float) -> Said:
+        return "StatusNotification", unstructure(
+            v16.StatusNotificationRequest(
+                connector_id=report.connector,
+                error_code=report.error_code,
+                status=report.status,
+                info=report.info,
+                timestamp=_instant(utc_s),
+                vendor_error_code=report.vendor_error_code,
+            )
+        )
+
+    def transaction_started(self, report: TransactionStarted, utc_s: float) -> Said:
+        return "StartTransaction", unstructure(
+            v16.StartTransactionRequest(
+                connector_id=report.connector,
+                id_tag=report.id_tag,
+                meter_start=report.meter_start_wh,
+                timestamp=_instant(utc_s),
+            )
+        )
+
+    def transaction_stopped(self, report: TransactionStopped, utc: Callable[[float], float]) -> Said:
+        """The transaction id is left to the outbox, which knows it when the message goes out."""
+        data = tuple(_meter_value(reading, utc(reading.at)) for reading in report.readings)
+        said = unstructure(
+            v16.StopTransactionRequest(
+                meter_stop=report.meter_stop_wh,
+                timestamp=_instant(utc(report.at)),
+                transaction_id=0,
+                id_tag=report.id_tag,
+                reason=report.reason,
+                transaction_data=data or None,
+            )
+        )
+        del said["transactionId"]
+        return "StopTransaction", said
+
+    def meter_values(self, connector: int, reading: Reading, utc_s: float) -> Said:
+        """The transaction id, where there is one, is left to the outbox."""
+        request = v16.MeterValuesRequest(connector, (_meter_value(reading, utc_s),))
+        return "MeterValues", unstructure(request)
+
+    def data_transfer(self, vendor_id: str, message_id: str | None, data: str | None) -> Said:
+        return "DataTransfer", unstructure(v16.DataTransferRequest(vendor_id, message_id, data))
+
+    # ---- what the CSMS says ------------------------------------------------------------------------------------------
+
+    def answer(self, response: object) -> CentralAnswer:
+        match response:
+            case v16.MeterValuesResponse() | v16.StatusNotificationResponse() | v16.DataTransferResponse():
+                return _ACKNOWLEDGED
+            case v16.HeartbeatResponse(current_time=current_time):
+                return TimeTold(current_time.timestamp())
+            case v16.AuthorizeResponse(id_tag_info=info):
+                return IdTagJudged(_id_tag_info(info))
+            case v16.StartTransactionResponse(id_tag_info=info, transaction_id=transaction_id):
+                return TransactionAccepted(transaction_id, _id_tag_info(info))
+            case v16.StopTransactionResponse(id_tag_info=info_or_none):
+                return TransactionClosed(None if info_or_none is None else _id_tag_info(info_or_none))
+            case v16.BootNotificationResponse(status=status, current_time=current_time, interval=interval_s):
+                return Booted(status, interval_s, current_time.timestamp())
+            case _:
+                raise TypeError(f"no answer to a charge point: {response!r}")
+
+    def request(self, request: object) -> CentralRequest:
+        match request:
+            case v16.RemoteStartTransactionRequest():
+                return RemoteStart(request.id_tag, request.connector_id)
+            case v16.RemoteStopTransactionRequest():
+                return RemoteStop(request.transaction_id)
+            case v16.ChangeAvailabilityRequest():
+                return AvailabilityWanted(request.connector_id, request.type)
+            case v16.ChangeConfigurationRequest():
+                return KeyChange(request.key, request.value)
+            case v16.GetConfigurationRequest():
+                return KeysWanted(request.key or ())
+            case v16.ClearCacheRequest():
+                return CacheClearing()
+            case v16.ResetRequest():
+                return ResetWanted(request.type)
+            case v16.UnlockConnectorRequest():
+                return UnlockWanted(request.connector_id)
+            case v16.DataTransferRequest():
+                return DataReceived(request.vendor_id, request.message_id, request.data)
+            case _:
+                raise TypeError(f"no request to a charge point: {request!r}")
+
+    # ---- what the charge point answers -------------------------------------------------------------------------------
+
+    def remote_start_response(self, accepted: bool) -> object:
+        return v16.RemoteStartTransactionResponse(_accepted(accepted))
+
+    def remote_stop_response(self, accepted: bool) -> object:
+        return v16.RemoteStopTransactionResponse(_accepted(accepted))
+
+    def availability_response(self, outcome: AvailabilityOutcome) -> object:
+        return v16.ChangeAvailabilityResponse(v16_types.AvailabilityStatus(outcome.value))
+
+    def key_change_response(self, status: ConfigurationStatus) -> object:
+        return v16.ChangeConfigurationResponse(status)
+
+    def keys_response(self, known: Sequence[tuple[str, bool, str | None]], unknown: Sequence[str]) -> object:
+        return v16.GetConfigurationResponse(
+            configuration_key=tuple(v16_types.KeyValue(key, readonly, value) for key, readonly, value in known),
+            unknown_key=tuple(unknown) or None,
+        )
+
+    def cache_response(self, accepted: bool) -> object:
+        return v16.ClearCacheResponse(_accepted(accepted))
+
+    def reset_response(self, accepted: bool) -> object:
+        return v16.ResetResponse(_accepted(accepted))
+
+    def unlock_response(self, outcome: UnlockOutcome) -> object:
+        return v16.UnlockConnectorResponse(v16_types.UnlockStatus(outcome.value))
+
+    def transfer_response(self, outcome: TransferOutcome) -> object:
+        return v16.DataTransferResponse(v16_types.DataTransferStatus(outcome.value))
+
+
+def _instant(utc_s: float) -> datetime:
+    return datetime.fromtimestamp(utc_s, UTC)
+
+
+def _accepted(accepted: bool) -> v16_types.AcceptedOrRejected:
+    return v16_types.AcceptedOrRejected.ACCEPTED if accepted else v16_types.AcceptedOrRejected.REJECTED
+
+
+def _id_tag_info(info: v16_types.IdTagInfo) -> IdTagInfo:
+    expires = info.expiry_date
+    return IdTagInfo(info.status, info.parent_id_tag, None if expires is None else expires.timestamp())
+
+
+def _meter_value(reading: Reading, utc_s: float) -> v16_types.MeterValue:
+    context = reading.context
+    return v16_types.MeterValue(_instant(utc_s), tuple(_sampled_value(value, context) for value in reading.values))
+
+
+def _sampled_value(sampled: SampledValue, context: ReadingContext) -> v16_types.SampledValue:
+    measurand = sampled.measurand
+    value = sampled.value
+    return v16_types.SampledValue(
+        value=str(int(value)) if value.is_integer() else f"{value:.3f}",
+        context=context,
+        measurand=measurand,
+        phase=sampled.phase,
+        location=_LOCATIONS.get(measurand),
+        unit=_UNITS.get(measurand),
+    )

@@ -1,0 +1,141 @@
+"""What the CSMS may ask of a charge point, and the answers (OCPP 1.6 section 5, Core profile).
+
+Every request is answered at once from what the charge point knows of its connectors; only UnlockConnector waits for
+the connector itself, whose lock may fail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleet.commands.vocabulary import StopTransaction, UnlockConnector
+from fleet.core.answers import (
+    AvailabilityWanted,
+    CacheClearing,
+    CentralRequest,
+    DataReceived,
+    KeyChange,
+    KeysWanted,
+    RemoteStart,
+    RemoteStop,
+    ResetWanted,
+    UnlockWanted,
+)
+from fleet.core.dialect import AvailabilityOutcome, TransferOutcome, UnlockOutcome
+from fleet.core.orders import GrantAuthorization
+from fleet.core.reports import AuthorizationRequested
+from fleet.words import ConfigurationStatus, ConnectorStatus, StopReason
+
+if TYPE_CHECKING:
+    from fleet.core.charge_point import ChargePoint
+
+STARTABLE = (ConnectorStatus.PREPARING, ConnectorStatus.AVAILABLE, ConnectorStatus.FINISHING)
+"""Where a remote start may begin, best first: a car that already stands there is most likely the one that is meant."""
+
+
+def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, now: float) -> None:
+    """Answer one request of the CSMS and do what it asks."""
+    dialect = charge_point.dialect
+    match request:
+        case RemoteStart():
+            _remote_start(charge_point, message_id, request, now)
+        case RemoteStop():
+            _remote_stop(charge_point, message_id, request)
+        case AvailabilityWanted():
+            _availability(charge_point, message_id, request, now)
+        case KeyChange():
+            status = charge_point.configuration.change(request.key, request.value)
+            charge_point.respond(message_id, dialect.key_change_response(status))
+            if status is ConfigurationStatus.ACCEPTED:
+                charge_point.change_configuration(now)
+        case KeysWanted():
+            known, unknown = charge_point.configuration.items(request.names or None)
+            charge_point.respond(message_id, dialect.keys_response(known, unknown))
+        case CacheClearing():
+            charge_point.respond(message_id, dialect.cache_response(charge_point.authorizer.clear()))
+        case ResetWanted():
+            charge_point.respond(message_id, dialect.reset_response(True))
+            charge_point.reset(request.kind, now)
+        case UnlockWanted():
+            _unlock(charge_point, message_id, request)
+        case DataReceived():
+            charge_point.respond(message_id, dialect.transfer_response(_transfer(charge_point, request)))
+
+
+def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteStart, now: float) -> None:
+    connector = _connector_for(charge_point, request)
+    respond = charge_point.dialect.remote_start_response
+    charge_point.respond(message_id, respond(connector is not None))
+    if connector is None:
+        return
+    if charge_point.configuration.authorize_remote_tx_requests:
+        charge_point.request_authorization(AuthorizationRequested(connector, now, request.id_tag), now)
+    else:
+        charge_point.order(connector, GrantAuthorization(request.id_tag))
+
+
+def _connector_for(charge_point: ChargePoint, request: RemoteStart) -> int | None:
+    """The connector that a remote start is for, None where none can take it."""
+    if not charge_point.registration.accepted or charge_point.ending is not None:
+        return None
+    views = charge_point.views
+    candidates: list[tuple[int, int]] = []
+    numbers = range(1, len(views)) if request.connector is None else (request.connector,)
+    for number in numbers:
+        if not 1 <= number < len(views):
+            return None
+        view = views[number]
+        if view.started is None and view.status is not None and view.status.status in STARTABLE:
+            candidates.append((STARTABLE.index(view.status.status), number))
+    return min(candidates)[1] if candidates else None
+
+
+def _remote_stop(charge_point: ChargePoint, message_id: str, request: RemoteStop) -> None:
+    bindings = charge_point.memory.outbox.bindings
+    for connector, view in enumerate(charge_point.views):
+        if view.started is not None and bindings.get(view.started.transaction) == request.transaction_id:
+            charge_point.respond(message_id, charge_point.dialect.remote_stop_response(True))
+            charge_point.order(connector, StopTransaction(StopReason.REMOTE))
+            return
+    charge_point.respond(message_id, charge_point.dialect.remote_stop_response(False))
+
+
+def _availability(charge_point: ChargePoint, message_id: str, request: AvailabilityWanted, now: float) -> None:
+    respond = charge_point.dialect.availability_response
+    if not 0 <= request.connector < len(charge_point.views):
+        charge_point.respond(message_id, respond(AvailabilityOutcome.REJECTED))
+        return
+    # The response goes out before the StatusNotifications that the change causes.
+    numbers = range(1, len(charge_point.views)) if request.connector == 0 else (request.connector,)
+    running = any(charge_point.views[number].started is not None for number in numbers)
+    scheduled = running and request.availability == "Inoperative"
+    charge_point.respond(
+        message_id, respond(AvailabilityOutcome.SCHEDULED if scheduled else AvailabilityOutcome.ACCEPTED)
+    )
+    charge_point.change_availability(request.connector, request.availability, now)
+
+
+def _unlock(charge_point: ChargePoint, message_id: str, request: UnlockWanted) -> None:
+    number = request.connector
+    known = 1 <= number < len(charge_point.views)
+    if not known or charge_point.plan.connectors[number - 1].fixed_cable:
+        # Section 7.46: NotSupported for a connector that doesn't exist, or that has no lock to open.
+        charge_point.respond(message_id, charge_point.dialect.unlock_response(UnlockOutcome.NOT_SUPPORTED))
+        return
+    # Tokens from outside are positive, so the two never meet.
+    token = min(charge_point.pending, default=0) - 1
+    charge_point.pending[token] = message_id
+    charge_point.order(number, UnlockConnector(), token)
+
+
+def unlocked(charge_point: ChargePoint, message_id: str, refusal: str | None) -> None:
+    """The connector said whether its lock opened."""
+    outcome = UnlockOutcome.UNLOCKED if refusal is None else UnlockOutcome.UNLOCK_FAILED
+    charge_point.respond(message_id, charge_point.dialect.unlock_response(outcome))
+
+
+def _transfer(charge_point: ChargePoint, request: DataReceived) -> TransferOutcome:
+    """The charge point knows its own vendor's name, and no message of it (section 4.3)."""
+    if request.vendor_id != charge_point.plan.vendor:
+        return TransferOutcome.UNKNOWN_VENDOR_ID
+    return TransferOutcome.ACCEPTED if request.message_id is None else TransferOutcome.UNKNOWN_MESSAGE_ID

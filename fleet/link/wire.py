@@ -1,0 +1,125 @@
+"""The bytes below a WebSocket: opening them, and a watch over them while they are open.
+
+trio-websocket reports less than it knows: a connection that is lost during its opening handshake leaves it waiting,
+a refusal comes only after its whole body, and a peer that stops reading blocks it for ever. `Wire` is the stream it is
+given; it sees every byte pass, ends each of these at once and keeps the reason.
+"""
+
+import ssl
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from fleet.link.endpoint import Target, default_ssl_context
+from fleet.link.failures import Failure, answer_failed, connecting_failed
+
+OpenStream = Callable[[], Awaitable[trio.abc.Stream]]
+
+_CLOSE_FRAME = 0x88
+
+
+class StageFailed(Exception):
+    """No stream came about; carries the `Failure`."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+async def open_wire_stream(target: Target, context: ssl.SSLContext | None) -> trio.abc.Stream:
+    """A TCP stream to the target, TLS on it for wss; raises `StageFailed`. Cancelled, it leaves nothing open."""
+    try:
+        plain = await trio.open_tcp_stream(target.host, target.port)
+    except (OSError, ValueError) as error:
+        raise StageFailed(connecting_failed(error, stage="tcp")) from None
+    if not target.secure:
+        return plain
+    secured = trio.SSLStream(
+        plain, context or default_ssl_context(), server_hostname=target.host, https_compatible=True
+    )
+    try:
+        await secured.do_handshake()
+    except (trio.BrokenResourceError, OSError, ValueError) as error:
+        await trio.aclose_forcefully(plain)
+        raise StageFailed(connecting_failed(error, stage="tls")) from None
+    except BaseException:
+        await trio.aclose_forcefully(plain)
+        raise
+    return secured
+
+
+class Wire(trio.abc.Stream):
+    """A stream under watch. `fail(failure)` is called, at most once, when it must be given up for a reason of its own.
+
+    `loss` says how the connection was lost once it is; `close_frame_sent` whether a WebSocket close frame went out.
+    """
+
+    __slots__ = ("_fail", "_head", "_offered", "_send_limit_s", "_stream", "close_frame_sent", "loss")
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        offered: tuple[str, ...],
+        send_limit_s: float,
+        fail: Callable[[Failure], None],
+    ) -> None:
+        self._stream = stream
+        self._offered = offered
+        self._send_limit_s = send_limit_s
+        self._fail = fail
+        # The head of the answer to the opening handshake as far as it came; None once it was judged good.
+        self._head: bytes | None = b""
+        self.close_frame_sent = False
+        self.loss = ""
+
+    async def send_all(self, data: bytes | memoryview) -> None:
+        if data and data[0] == _CLOSE_FRAME:
+            self.close_frame_sent = True
+        try:
+            with trio.move_on_after(self._send_limit_s) as limit:
+                await self._stream.send_all(data)
+        except trio.BrokenResourceError as broken:
+            self._lost(broken)
+            raise
+        if limit.cancelled_caught:
+            # Part of a frame may be out: nothing sensible can be sent on this stream any more.
+            self._fail(Failure("slow-reader", f"nothing was read from us for {self._send_limit_s:g} s"))
+            raise trio.BrokenResourceError
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError as broken:
+            self._lost(broken)
+            raise
+        if self._head is not None:
+            self._judge(data)
+        elif not data and not self.loss:
+            self.loss = "connection ended without a close frame"
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def _judge(self, data: bytes) -> None:
+        if not data:
+            said = f" after {len(self._head)} bytes of an answer" if self._head else " without an answer"
+            self._fail(Failure("handshake", f"the connection ended{said}"))
+            return
+        self._head = (self._head or b"") + data
+        complete, failure = answer_failed(self._head, self._offered)
+        if failure is not None:
+            self._fail(failure)
+        if complete:
+            self._head = None
+
+    def _lost(self, broken: trio.BrokenResourceError) -> None:
+        failure = connecting_failed(broken, stage="handshake")
+        if self._head is not None:
+            self._fail(failure)
+        elif not self.loss:
+            cause = broken.__cause__
+            self.loss = (cause.strerror if isinstance(cause, OSError) else None) or "connection lost"

@@ -1,0 +1,187 @@
+"""A run from beginning to end: CSMS, ramp, drivers, drain, books, summary, exit code."""
+
+import math
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+import attrs
+import trio
+from attrs import define
+
+from fleet.actors.fleet import Fleet, Surroundings
+from fleet.clock import Clock
+from fleet.commands.vocabulary import Drain
+from fleet.core.dialects.v16 import Dialect16
+from fleet.core.plan import ChargePointPlan
+from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
+from fleet.load.links import WebSocketLinks
+from fleet.load import limits
+from fleet.load.central import embedded
+from fleet.load.config import RunConfig, plans
+from fleet.load.driving import Driving
+from fleet.load.drivers import Drivers
+from fleet.load.ramp import freeze, switch_on
+from fleet.observe.board import Board
+from fleet.observe.books import Books, read_records
+from fleet.observe.observer import Observer
+from fleet.observe.progress import show_progress
+from fleet.observe.summary import render
+
+PATIENCE_S = 15.0
+"""How long nobody at all may get through to the CSMS before the run is called off."""
+LEAVING_SHARE = 0.5
+"""The part of the grace that drivers get to stop and leave by themselves before the charge points drain."""
+
+
+class End(Enum):
+    """Why the load ended."""
+
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    UNREACHABLE = "unreachable"
+
+
+@define
+class Run:
+    """The parts of a run that its tasks share."""
+
+    config: RunConfig
+    seed: int
+    plans: list[ChargePointPlan]
+    url: str
+    fleet: Fleet
+    driving: Driving
+    board: Board
+    books: Books
+    started_at: float
+
+
+async def run(config: RunConfig, records: Path | None = None) -> int:
+    """Run the load that `config` describes and return the exit code.
+
+    `records` is where the CSMS keeps its records, for the books; the embedded CSMS writes them itself. Raises
+    `FleetError` for what a person can mend.
+    """
+    seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
+    config = attrs.evolve(config, seed=seed)
+    limits.require(config.charge_point_count)
+    _say(f"fleet: seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
+        records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
+        async with _central(config, records) as url:
+            _say(f"fleet: {config.charge_point_count} charge points against {url}")
+            end, running = await _run(config, seed, url)
+        # The CSMS has closed its records by now.
+        return _conclude(end, running, records)
+
+
+@asynccontextmanager
+async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str]:
+    if config.csms.url is not None:
+        yield config.csms.url
+    else:
+        assert records is not None
+        async with embedded(config.csms, records) as url:
+            yield url
+
+
+async def _run(config: RunConfig, seed: int, url: str) -> tuple[End, Run]:
+    fleet_plans = plans(config)
+    board, books = Board(fleet_plans), Books()
+    driving = Driving(Drivers(config, fleet_plans, seed))
+    observer = Observer(board, books, driving)
+    links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol)
+    surroundings = Surroundings(
+        seed, Clock.system(), Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s
+    )
+    async with trio.open_nursery() as everything:
+        async with trio.open_nursery() as living:
+            fleet = Fleet(surroundings, living)
+            running = Run(config, seed, fleet_plans, url, fleet, driving, board, books, trio.current_time())
+            stop, abort = trio.Event(), trio.Event()
+            everything.start_soon(_watch_signals, stop, abort)
+            everything.start_soon(_abort, abort, living.cancel_scope)
+            everything.start_soon(partial(show_progress, board, running.started_at, config.duration_s))
+            living.start_soon(_ramp, running)
+            living.start_soon(driving.run, fleet)
+            end = await _until_over(running, stop)
+            if end is not End.UNREACHABLE:
+                await _drain(running)
+            living.cancel_scope.cancel()
+        everything.cancel_scope.cancel()
+    if abort.is_set():
+        end = End.INTERRUPTED
+    return end, running
+
+
+async def _ramp(running: Run) -> None:
+    await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
+    freeze()
+
+
+async def _until_over(running: Run, stop: trio.Event) -> End:
+    """Wait for the end of the load: its duration, a signal, or nobody reaching the CSMS."""
+    over_at = running.started_at + running.config.duration_s
+    patience_until = running.started_at + PATIENCE_S
+    with trio.move_on_at(over_at):
+        with trio.move_on_at(patience_until):
+            await stop.wait()
+            return End.INTERRUPTED
+        if not running.board.connects:
+            return End.UNREACHABLE
+        await stop.wait()
+        return End.INTERRUPTED
+    return End.DONE if running.board.connects else End.UNREACHABLE
+
+
+async def _drain(running: Run) -> None:
+    """Everybody leaves: drivers first, then the charge points deliver what waits and go."""
+    grace_s = running.config.grace_s
+    deadline = trio.current_time() + grace_s
+    with trio.move_on_after(grace_s * LEAVING_SHARE):
+        await running.driving.leave()
+    # At the ramp's rate: a thousand StopTransactions in one instant would be a test of its own.
+    pause_s = min(1.0 / running.config.csms.connect_rate_per_s, grace_s / 4 / max(1, len(running.fleet.berths)))
+    with trio.move_on_at(deadline):
+        for berth in tuple(running.fleet.berths.values()):
+            berth.tell(0, Drain())
+            await trio.sleep(pause_s)
+    await running.fleet.ended(deadline)
+
+
+async def _watch_signals(stop: trio.Event, abort: trio.Event) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            if stop.is_set():
+                abort.set()
+                return
+            _say("fleet: interrupted, draining (once more to stop at once)")
+            stop.set()
+
+
+async def _abort(abort: trio.Event, scope: trio.CancelScope) -> None:
+    await abort.wait()
+    scope.cancel()
+
+
+def _conclude(end: End, running: Run, records: Path | None) -> int:
+    if end is End.UNREACHABLE:
+        why = running.board.last_connect_failure or "no connection was even tried"
+        raise UnreachableError(f"no charge point could connect to {running.url}: {why}")
+    balance = running.books.compare(read_records(records) if records is not None else None)
+    elapsed_s = trio.current_time() - running.started_at
+    _say(render(running.board, balance, elapsed_s, running.seed))
+    if end is End.INTERRUPTED:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE if balance.balanced and not math.isnan(elapsed_s) else EXIT_FAILED
+
+
+def _say(line: str) -> None:
+    print(line, flush=True, file=sys.stdout)

@@ -1,0 +1,98 @@
+"""A fleet, a scripted CSMS and a virtual clock: whole charge points, tasks and wire and all, in no time."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+from attrs import define, field
+from counterparts.scripted import ScriptedCentral
+
+from fleet.actors.charge_point import RunLink
+from fleet.actors.fleet import Fleet, Surroundings
+from fleet.actors.supervisor import RestartPolicy
+from fleet.clock import Clock
+from fleet.commands.vocabulary import Command
+from fleet.core.dialects.v16 import Dialect16
+from fleet.core.plan import ChargePointPlan, ConnectorPlan
+from fleet.core.reports import ObservedReport
+from fleet.link.endpoint import Endpoint
+from fleet.link.websocket import run_link
+
+EPOCH_S = 1_795_348_800.0
+"""2026-11-22T12:00:00Z, when the virtual clock says 0."""
+
+R = TypeVar("R")
+
+
+@define(eq=False)
+class World:
+    """What a test has in hand: the fleet, the CSMS, and every report that reached the observer."""
+
+    central: ScriptedCentral
+    fleet: Fleet
+    reports: list[tuple[str, ObservedReport]] = field(factory=list)
+
+    def report(self, charge_point_id: str, report: ObservedReport) -> None:
+        self.reports.append((charge_point_id, report))
+
+    def reported(self, kind: type[R], charge_point: str | None = None) -> list[R]:
+        """All reports of this type."""
+        return [r for name, r in self.reports if isinstance(r, kind) and charge_point in (None, name)]
+
+    async def do(self, target: str, command: Command) -> str | None:
+        """Ask `CP/connector` (or `CP`) for something; returns the refusal, or None when done."""
+        charge_point, _, connector = target.partition("/")
+        return await self.fleet.ask(charge_point, int(connector or 0), command)
+
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 3600.0) -> None:
+        """Let virtual time pass until something is so; fails when it never gets so."""
+        with trio.fail_after(timeout_s):
+            while not condition():
+                await trio.sleep(0.01)
+
+    async def booted(self) -> None:
+        """Until every charge point is accepted and has told its statuses."""
+        expected = sum(1 + len(berth.plan.connectors) for berth in self.fleet.berths.values())
+        await self.until(lambda: len(self.central.said("StatusNotification")) >= expected)
+        await trio.sleep(0.1)
+
+
+@asynccontextmanager
+async def world(
+    charge_points: int = 1,
+    connectors: int = 2,
+    configuration: dict[str, str] | None = None,
+    connector_plan: ConnectorPlan | None = None,
+    answers: dict[str, Any] | None = None,
+    policy: RestartPolicy | None = None,
+    **plan: Any,
+) -> AsyncIterator[World]:
+    """`charge_points` called CP1, CP2, ... that connect at once. Use it under the autojump clock."""
+    async with trio.open_nursery() as nursery:
+        central = ScriptedCentral(nursery, answers or {})
+
+        def link(charge_point: ChargePointPlan, incarnation: int) -> RunLink:
+            endpoint = Endpoint(f"ws://central/ocpp/{charge_point.id}")
+            return partial(run_link, endpoint, jitter=lambda _: 0.5, open_stream=central.open_stream)
+
+        made: World
+
+        class Observer:
+            def report(self, charge_point_id: str, report: ObservedReport) -> None:
+                made.report(charge_point_id, report)
+
+        surroundings = Surroundings(7, Clock(EPOCH_S), Dialect16(), Observer(), link, policy=policy or RestartPolicy())
+        made = World(central, Fleet(surroundings, nursery))
+        for number in range(1, charge_points + 1):
+            made.fleet.add(
+                ChargePointPlan(
+                    f"CP{number}",
+                    (connector_plan or ConnectorPlan(),) * connectors,
+                    configuration=configuration or {},
+                    **plan,
+                )
+            )
+        yield made
+        nursery.cancel_scope.cancel()
