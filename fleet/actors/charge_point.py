@@ -13,7 +13,7 @@ from attrs import define
 
 from fleet.actors.connector import run_connector
 from fleet.actors.mailbox import Address, Mailbox, MailboxFull
-from fleet.core.charge_point import ChargePoint, ChargePointMessage, Instruct
+from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.connector import Connector
 from fleet.core.effects import (
     Answer,
@@ -27,6 +27,7 @@ from fleet.core.effects import (
     SendFrame,
     SetPingInterval,
 )
+from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.reports import (
     Answered,

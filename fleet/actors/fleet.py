@@ -16,9 +16,10 @@ from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
 from fleet.commands.vocabulary import Command
-from fleet.core.charge_point import ChargePoint, ChargePointMessage, Instruct
+from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.dialect import Dialect
 from fleet.core.effects import Finish, Restart
+from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import GivenUp, Restarted
@@ -44,7 +45,7 @@ class Surroundings:
     observer: ReportListener
     link: LinkFactory
     call_timeout_s: float = 30.0
-    policy: RestartPolicy = RestartPolicy()
+    policy: RestartPolicy = field(factory=RestartPolicy)
 
 
 @define

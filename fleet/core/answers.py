@@ -6,7 +6,7 @@ Instants from the CSMS are UTC, in s since 1970.
 
 from attrs import frozen
 
-from fleet.words import Availability, AuthorizationStatus, RegistrationStatus, ResetKind
+from fleet.words import AuthorizationStatus, Availability, RegistrationStatus, ResetKind
 
 # ---- answers to what we asked ----------------------------------------------------------------------------------------
 

@@ -52,9 +52,9 @@ class Authorizer:
         """What is known of this id tag right now, or that the CSMS must be asked."""
         known = self._known(id_tag, utc_s)
         if online:
-            if known is not None and known.status is AuthorizationStatus.ACCEPTED:
-                if self._configuration.local_pre_authorize:
-                    return Granted(known.parent_id_tag)
+            trusted = known is not None and known.status is AuthorizationStatus.ACCEPTED
+            if known is not None and trusted and self._configuration.local_pre_authorize:
+                return Granted(known.parent_id_tag)
             return ASK_CENTRAL
         if known is not None and self._configuration.local_authorize_offline:
             if known.status is AuthorizationStatus.ACCEPTED:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fleet.ocpp.exchange import Outgoing
 
 
-def meter_sampled(charge_point: ChargePoint, report: MeterSampled, now: float) -> None:
+def meter_sampled(charge_point: ChargePoint, report: MeterSampled) -> None:
     """MeterValues.req: queued within a transaction, otherwise only said when somebody listens."""
     reading = report.reading
     if report.transaction is None and not charge_point.speaking:
@@ -40,7 +40,7 @@ def meter_sampled(charge_point: ChargePoint, report: MeterSampled, now: float) -
     )
 
 
-def started(charge_point: ChargePoint, report: TransactionStarted, now: float) -> None:
+def started(charge_point: ChargePoint, report: TransactionStarted) -> None:
     """StartTransaction.req."""
     charge_point.views[report.connector].started = report
     charge_point.say(
@@ -51,11 +51,10 @@ def started(charge_point: ChargePoint, report: TransactionStarted, now: float) -
     )
     if charge_point.ending is not None:
         # The charge point is on its way down and has already told everybody to stop.
-        reason = StopReason.LOCAL if charge_point.ending.cause is None else StopReason.SOFT_RESET
-        charge_point.order(report.connector, StopTransaction(reason))
+        charge_point.order(report.connector, StopTransaction(charge_point.ending.reason))
 
 
-def stopped(charge_point: ChargePoint, report: TransactionStopped, now: float) -> None:
+def stopped(charge_point: ChargePoint, report: TransactionStopped) -> None:
     """StopTransaction.req."""
     charge_point.views[report.connector].started = None
     charge_point.say(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
+from fleet.core import instructions
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -47,7 +48,7 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             status = charge_point.configuration.change(request.key, request.value)
             charge_point.respond(message_id, dialect.key_change_response(status))
             if status is ConfigurationStatus.ACCEPTED:
-                charge_point.change_configuration(now)
+                charge_point.configure(now)
         case KeysWanted():
             known, unknown = charge_point.configuration.items(request.names or None)
             charge_point.respond(message_id, dialect.keys_response(known, unknown))
@@ -55,7 +56,7 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             charge_point.respond(message_id, dialect.cache_response(charge_point.authorizer.clear()))
         case ResetWanted():
             charge_point.respond(message_id, dialect.reset_response(True))
-            charge_point.reset(request.kind, now)
+            instructions.reset(charge_point, request.kind, now)
         case UnlockWanted():
             _unlock(charge_point, message_id, request)
         case DataReceived():

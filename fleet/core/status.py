@@ -220,7 +220,7 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
         Unplug: (FAULTED,),
         Swipe: (FAULTED,),
         StopTransaction: (FAULTED,),
-        ClearFault: tuple(status for status in ConnectorStatus if status is not FAULTED),
+        ClearFault: (AVAILABLE, PREPARING, *IN_TRANSACTION, FINISHING, UNAVAILABLE),
         GrantAuthorization: (FAULTED,),  # ends a transaction, unlocks a cable; starts nothing
         DenyAuthorization: (FAULTED,),
         BindTransaction: (FAULTED,),

@@ -21,12 +21,12 @@ from fleet.commands.vocabulary import Drain
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
-from fleet.load.links import WebSocketLinks
 from fleet.load import limits
 from fleet.load.central import embedded
 from fleet.load.config import RunConfig, plans
-from fleet.load.driving import Driving
 from fleet.load.drivers import Drivers
+from fleet.load.driving import Driving
+from fleet.load.links import WebSocketLinks
 from fleet.load.ramp import freeze, switch_on
 from fleet.observe.board import Board
 from fleet.observe.books import Books, read_records

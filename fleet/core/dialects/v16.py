@@ -5,7 +5,6 @@ Stateless: one instance serves the whole fleet.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from fleet.core.answers import (
     Acknowledged,

@@ -1,0 +1,81 @@
+"""What a charge point knows of its connectors, and which of their statuses the CSMS has been told.
+
+OCPP 1.6 section 4.9: every change of status or error is notified, once it has lasted MinimumStatusDuration; what
+changed while the CSMS could not be told is told when it can be again, and what it knows already is not said twice.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+from fleet.core.reports import StatusChanged, TransactionStarted
+
+if TYPE_CHECKING:
+    from fleet.core.charge_point import ChargePoint
+
+
+@define
+class ConnectorView:
+    """One connector as its reports show it: `status` now, `notified` to the CSMS, `started` what runs there."""
+
+    status: StatusChanged | None = None
+    notified: StatusChanged | None = None
+    started: TransactionStarted | None = None
+    status_due_at: float = math.inf
+
+
+def changed(charge_point: ChargePoint, report: StatusChanged, now: float) -> None:
+    """A connector, or with number 0 the charge point, has another status."""
+    view = charge_point.views[report.connector]
+    view.status = report
+    if not charge_point.speaking:
+        return
+    wait_s = charge_point.settings.minimum_status_duration_s
+    if wait_s > 0 and view.notified is not None:
+        view.status_due_at = now + wait_s
+    else:
+        _notify(charge_point, view)
+
+
+def tell_due(charge_point: ChargePoint, now: float) -> None:
+    """Tell the statuses that have lasted long enough."""
+    for view in charge_point.views:
+        if now >= view.status_due_at:
+            view.status_due_at = math.inf
+            _notify(charge_point, view)
+
+
+def tell_all(charge_point: ChargePoint) -> None:
+    """Tell every status that the CSMS doesn't know yet."""
+    for view in charge_point.views:
+        view.status_due_at = math.inf
+        _notify(charge_point, view)
+
+
+def not_told(charge_point: ChargePoint, report: StatusChanged) -> None:
+    """The CSMS never learned of this status."""
+    charge_point.views[report.connector].notified = None
+
+
+def _notify(charge_point: ChargePoint, view: ConnectorView) -> None:
+    report, known = view.status, view.notified
+    if report is None or not charge_point.speaking or (known is not None and _same(known, report)):
+        return
+    view.notified = report
+    charge_point.say(
+        charge_point.dialect.status(report, charge_point.utc(report.at)),
+        max(report.at, charge_point.speaking_since),
+        context=report,
+    )
+
+
+def _same(a: StatusChanged, b: StatusChanged) -> bool:
+    return (
+        a.status is b.status
+        and a.error_code is b.error_code
+        and a.info == b.info
+        and a.vendor_error_code == b.vendor_error_code
+    )
