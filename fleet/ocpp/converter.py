@@ -85,6 +85,11 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}..."
 
 
+def _shown_name(name: str) -> str:
+    """A field's name as the peer gave it: as it is if it is one word, otherwise quoted, so that it stays one line."""
+    return name if name.isidentifier() else _shown(name)
+
+
 def _structure_str(value: Any, _: Any) -> str:
     if type(value) is not str:
         raise _mistyped("a string", value)
@@ -372,7 +377,7 @@ def _diagnosed_object(value: Any, cls: Any, path: str) -> PayloadError | None:
             return PayloadError(CallErrorCode.OCCURENCE_CONSTRAINT_VIOLATION, f"{inside}{name}: missing")
     for name in value:
         if name not in fields:
-            return PayloadError(CallErrorCode.FORMATION_VIOLATION, f"{inside}{name}: no such field")
+            return PayloadError(CallErrorCode.FORMATION_VIOLATION, f"{inside}{_shown_name(name)}: no such field")
     for name, attribute in fields.items():
         if name in value:
             error = _diagnosed(value[name], attribute.type, f"{inside}{name}")

@@ -301,10 +301,12 @@ class Exchange:
 
     def _take_call(self, call: Call) -> list[Event]:
         events: list[Event] = []
-        if call.id in self._serving:
-            events.append(Violated("repeated-call-id", f"{call.action} {call.id!r} came again before it was answered"))
-        elif self._serving:
-            events.append(Violated("overlapping-call", f"{call.action} came before the last CALL was answered"))
+        if self._serving:
+            action = call.action[:50]
+            if call.id in self._serving:
+                events.append(Violated("repeated-call-id", f"{action!r} came with the id of a CALL being served"))
+            else:
+                events.append(Violated("overlapping-call", f"{action!r} came before the last CALL was answered"))
         try:
             request = self._catalogue.request(call.action, call.payload)
         except PayloadError as error:

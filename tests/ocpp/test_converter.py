@@ -144,6 +144,7 @@ MALFORMED: list[tuple[type, object, CallErrorCode, str]] = [
     # a field too many
     (v16.ClearCacheRequest, {"now": True}, FORMATION, "now: no such field"),
     (v16.ResetRequest, {"type": "Hard", "Type": "Hard"}, FORMATION, "Type: no such field"),
+    (v16.ClearCacheRequest, {"a\nb": 1}, FORMATION, '"a\\nb": no such field'),
     (v16.RemoteStartTransactionRequest, {"idTag": "T", "id_tag": "T"}, FORMATION, "id_tag: no such field"),
     (
         v16.RemoteStartTransactionRequest,
