@@ -57,7 +57,7 @@ class _Ask:
 class Berth:
     """One charge point's place in the fleet."""
 
-    __slots__ = ("_address", "_asks", "_surroundings", "_token", "memory", "plan")
+    __slots__ = ("_address", "_asks", "_interrupted", "_surroundings", "_token", "memory", "plan")
 
     def __init__(self, plan: ChargePointPlan, surroundings: Surroundings, memory: ChargePointMemory | None = None):
         self.plan = plan
@@ -66,6 +66,8 @@ class Berth:
         self._address: Address[ChargePointMessage] | None = None
         self._asks: dict[int, _Ask] = {}
         self._token = 0
+        # Why a transaction that a life finds in its memory was stopped.
+        self._interrupted = StopReason.POWER_LOSS
 
     def tell(self, connector: int, command: Command) -> str | None:
         """Hand a command over without waiting for its outcome; returns a refusal if it couldn't be handed over."""
@@ -89,17 +91,17 @@ class Berth:
 
     async def run(self) -> None:
         """Live, life after life, until the charge point ends or is given up."""
-        interrupted = StopReason.POWER_LOSS
+        ending = await supervise(self.plan.id, self._lives, self._crashed, self._surroundings.policy)
+        if ending is None:
+            self._observe(GivenUp(trio.current_time(), "crashed too often"))
+
+    async def _lives(self) -> Finish:
+        """Life after life until one finishes; a crash comes out, and the next lives begin here again."""
         while True:
-            ending = await supervise(
-                self.plan.id, partial(self._live, interrupted), self._crashed, self._surroundings.policy
-            )
-            if ending is None:
-                self._observe(GivenUp(trio.current_time(), "crashed too often"))
-                return
+            ending = await self._live(self._interrupted)
             if isinstance(ending, Finish):
-                return
-            interrupted = _REASONS.get(ending.cause, StopReason.REBOOT)
+                return ending
+            self._interrupted = _REASONS.get(ending.cause, StopReason.REBOOT)
             self._observe(Restarted(trio.current_time(), crashed=False, cause=ending.cause))
             await trio.sleep(ending.pause_s)
 
@@ -146,6 +148,7 @@ class Berth:
             ask.answered.set()
 
     def _crashed(self, crash: Exception) -> None:
+        self._interrupted = StopReason.REBOOT
         self._observe(Restarted(trio.current_time(), crashed=True, cause=cause_of(crash)))
 
     def _observe(self, report: Restarted | GivenUp) -> None:
