@@ -1,11 +1,14 @@
 """A CSMS that a test scripts, over memory streams: a real WebSocket without a socket, so that time may be virtual.
 
 It answers every CALL of OCPP 1.6 Core with a good answer unless the test puts another one in `answers`, keeps
-everything that was said, and sends whatever CALL or text the test asks for.
+everything that was said, and sends whatever CALL or text the test asks for. It watches one rule by itself: a charge
+point that speaks again before its last CALL was answered or timed out stands in `overlaps`.
 """
 
 import itertools
+import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,10 +20,20 @@ from trio.testing import memory_stream_pair
 CALL, RESULT, ERROR = 2, 3, 4
 SILENCE = object()
 """An answer that never comes."""
+EPOCH_S = 1_795_348_800.0
+"""2026-11-22T12:00:00Z, when the virtual clock says 0."""
 TIME = "2026-11-22T12:00:00.000Z"
+CALL_TIMEOUT_S = 30.0
+"""How long a charge point waits for an answer before it may speak again."""
 
 Payload = dict[str, Any]
 AnswerMaker = Callable[[Payload], Any]
+
+
+def utc_now() -> str:
+    """The virtual clock as a timestamp."""
+    instant = datetime.fromtimestamp(EPOCH_S + trio.current_time(), UTC)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @define
@@ -36,8 +49,12 @@ class Heard:
 
 @define(eq=False)
 class ScriptedCentral:
-    """The counterpart. `answers[action]` takes the request's payload and returns the result's payload, `SILENCE`, or a
-    `(code, description)` pair for a CALLERROR."""
+    """The counterpart.
+
+    `answers[action]` takes the request's payload and returns the result's payload, `SILENCE`, a `(code, description)`
+    pair for a CALLERROR, or a `str` or `bytes` that goes out as it is with the CALL's id in place of `{id}`.
+    `latency_s` says how long an answer takes; `refusing` lets nobody connect, `hanging_up` nobody stay.
+    """
 
     nursery: trio.Nursery
     answers: dict[str, AnswerMaker] = field(factory=dict)
@@ -46,9 +63,14 @@ class ScriptedCentral:
     connections: dict[str, trio_websocket.WebSocketConnection] = field(factory=dict)
     connects: int = 0
     refusing: bool = False
+    hanging_up: bool = False
+    latency_s: Callable[[Heard], float] | None = None
+    overlaps: list[Heard] = field(factory=list)
     _ids: Any = field(factory=lambda: itertools.count(1))
     _transaction_ids: Any = field(factory=lambda: itertools.count(1001))
     _streams: list[trio.abc.AsyncResource] = field(factory=list)
+    _stream_of: dict[str, trio.abc.AsyncResource] = field(factory=dict)
+    _awaited_at: dict[str, float] = field(factory=dict)
 
     # ---- the network -------------------------------------------------------------------------------------------------
 
@@ -62,9 +84,13 @@ class ScriptedCentral:
         self.nursery.start_soon(self._serve, ours)
         return theirs
 
-    async def cut(self) -> None:
-        """Every connection is gone, without a word."""
-        streams, self._streams = self._streams, []
+    async def cut(self, charge_point: str | None = None) -> None:
+        """Every connection, or this charge point's, is gone without a word."""
+        if charge_point is None:
+            streams, self._streams = self._streams, []
+        else:
+            stream = self._stream_of.pop(charge_point, None)
+            streams = [] if stream is None else [stream]
         for stream in streams:
             await trio.aclose_forcefully(stream)
 
@@ -75,7 +101,11 @@ class ScriptedCentral:
                 charge_point = request.path.rsplit("/", 1)[1]
                 socket = await request.accept(subprotocol="ocpp1.6")
                 self.connections[charge_point] = socket
+                self._stream_of[charge_point] = stream
+                self._awaited_at[charge_point] = -math.inf
                 self.connects += 1
+                if self.hanging_up:
+                    await socket.aclose()
                 while True:
                     self._take(charge_point, orjson.loads(await socket.get_message()), nursery, socket)
         except* (trio_websocket.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -92,21 +122,37 @@ class ScriptedCentral:
             self.results[frame[1]] = frame[2] if frame[0] == RESULT else (frame[2], frame[3])
             return
         _, message_id, action, payload = frame
-        self.heard.append(Heard(charge_point, action, payload, trio.current_time(), message_id))
+        heard = Heard(charge_point, action, payload, trio.current_time(), message_id)
+        self.heard.append(heard)
+        if heard.at < self._awaited_at[charge_point] + CALL_TIMEOUT_S:
+            self.overlaps.append(heard)
+        self._awaited_at[charge_point] = heard.at
         answer = self.answers.get(action, self._good_answer(action))(payload)
         if answer is SILENCE:
             return
-        if isinstance(answer, tuple):
-            reply: list[Any] = [ERROR, message_id, *answer, {}]
+        if isinstance(answer, str):
+            reply: str | bytes = answer.replace("{id}", message_id)
+        elif isinstance(answer, bytes):
+            reply = answer
+        elif isinstance(answer, tuple):
+            reply = orjson.dumps([ERROR, message_id, *answer, {}]).decode()
         else:
-            reply = [RESULT, message_id, answer]
-        nursery.start_soon(socket.send_message, orjson.dumps(reply).decode())
+            reply = orjson.dumps([RESULT, message_id, answer]).decode()
+        nursery.start_soon(self._answer, heard, reply, socket)
+
+    async def _answer(self, heard: Heard, reply: str | bytes, socket: trio_websocket.WebSocketConnection) -> None:
+        if self.latency_s is not None:
+            await trio.sleep(self.latency_s(heard))
+        # Before the send: what the charge point says next may be here before this task runs on.
+        if self.connections.get(heard.charge_point) is socket:
+            self._awaited_at[heard.charge_point] = -math.inf
+        await socket.send_message(reply)
 
     def _good_answer(self, action: str) -> AnswerMaker:
         accepted = {"idTagInfo": {"status": "Accepted"}}
         return {
-            "BootNotification": lambda _: {"status": "Accepted", "currentTime": TIME, "interval": 300},
-            "Heartbeat": lambda _: {"currentTime": TIME},
+            "BootNotification": lambda _: {"status": "Accepted", "currentTime": utc_now(), "interval": 300},
+            "Heartbeat": lambda _: {"currentTime": utc_now()},
             "Authorize": lambda _: accepted,
             "StartTransaction": lambda _: {"transactionId": next(self._transaction_ids), **accepted},
             "StopTransaction": lambda _: accepted,

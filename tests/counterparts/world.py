@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import trio
 from attrs import define, field
-from counterparts.scripted import ScriptedCentral
+from counterparts.scripted import EPOCH_S, ScriptedCentral
 
 from fleet.actors.charge_point import RunLink
 from fleet.actors.fleet import Fleet, Surroundings
@@ -19,9 +19,6 @@ from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import ObservedReport
 from fleet.link.endpoint import Endpoint
 from fleet.link.websocket import run_link
-
-EPOCH_S = 1_795_348_800.0
-"""2026-11-22T12:00:00Z, when the virtual clock says 0."""
 
 R = TypeVar("R")
 
@@ -67,15 +64,21 @@ async def world(
     connector_plan: ConnectorPlan | None = None,
     answers: dict[str, Any] | None = None,
     policy: RestartPolicy | None = None,
+    jitter: Callable[[str, int], float] = lambda _name, _failures: 0.5,
+    seed: int = 7,
     **plan: Any,
 ) -> AsyncIterator[World]:
-    """`charge_points` called CP1, CP2, ... that connect at once. Use it under the autojump clock."""
+    """`charge_points` called CP1, CP2, ... that connect at once. Use it under the autojump clock.
+
+    `jitter` is asked with `CP/incarnation` and the number of failures in a row.
+    """
     async with trio.open_nursery() as nursery:
         central = ScriptedCentral(nursery, answers or {})
 
         def link(charge_point: ChargePointPlan, incarnation: int) -> RunLink:
+            name = f"{charge_point.id}/{incarnation}"
             endpoint = Endpoint(f"ws://central/ocpp/{charge_point.id}")
-            return partial(run_link, endpoint, jitter=lambda _: 0.5, open_stream=central.open_stream)
+            return partial(run_link, endpoint, jitter=partial(jitter, name), open_stream=central.open_stream)
 
         made: World
 
@@ -83,7 +86,9 @@ async def world(
             def report(self, charge_point_id: str, report: ObservedReport) -> None:
                 made.report(charge_point_id, report)
 
-        surroundings = Surroundings(7, Clock(EPOCH_S), Dialect16(), Observer(), link, policy=policy or RestartPolicy())
+        surroundings = Surroundings(
+            seed, Clock(EPOCH_S), Dialect16(), Observer(), link, policy=policy or RestartPolicy()
+        )
         made = World(central, Fleet(surroundings, nursery))
         for number in range(1, charge_points + 1):
             made.fleet.add(
