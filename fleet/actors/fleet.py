@@ -5,7 +5,6 @@ life is there. The fleet's nursery holds one supervised task per charge point.
 """
 
 import math
-from functools import partial
 from typing import Protocol
 
 import trio
