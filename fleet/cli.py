@@ -43,9 +43,9 @@ def _prepare_run(parser: argparse.ArgumentParser) -> Run:
 
 
 def _prepare_csms(parser: argparse.ArgumentParser) -> Run:
-    from fleet.csms.command import add_arguments, run_csms
+    from fleet.csms.command import configure, run_csms
 
-    add_arguments(parser)
+    configure(parser)
     return run_csms
 
 

@@ -48,7 +48,7 @@ FOREIGN: dict[str, set[str]] = {
     "ocpp": {"cattrs", "orjson"},
     "actors": {"trio"},
     "link": {"trio", "trio_websocket", "wsproto"},
-    "observe": {"trio", "rich"},
+    "observe": {"orjson", "rich", "trio"},
     "csms": {"orjson", "trio", "trio_websocket", "wsproto"},
     "load": {"cattrs", "trio"},
 }

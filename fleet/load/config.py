@@ -37,6 +37,7 @@ from fleet.load.settings import (
     read_rate_or_none,
     read_seed,
     read_url,
+    read_whole_duration,
     text,
     whole,
 )
@@ -130,7 +131,7 @@ class CsmsConfig:
     url: Annotated[str | None, Setting(read_url)] = field(default=None, repr=lambda url: repr(url and mask(url)))
     connect_rate_per_s: Rate = 50.0
     call_timeout_s: PositiveDuration = 30.0
-    heartbeat_interval_s: Annotated[float | None, Setting(read_positive_duration, "_s")] = None
+    heartbeat_interval_s: Annotated[float | None, Setting(read_whole_duration, "_s")] = None
     latency_s: Duration = 0.0
     backoff_base_s: PositiveDuration = 1.0
     backoff_max_s: PositiveDuration = 60.0

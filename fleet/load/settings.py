@@ -78,6 +78,14 @@ def read_positive_duration(value: object) -> float:
     return duration_s
 
 
+def read_whole_duration(value: object) -> float:
+    """A duration in whole seconds, not zero: the intervals that OCPP carries."""
+    duration_s = read_positive_duration(value)
+    if duration_s != int(duration_s):
+        raise expected("a duration in whole seconds", value)
+    return duration_s
+
+
 def read_rate(value: object) -> float:
     """Events per second from `'50/s'` or `'6/h'`, or from a plain number, which is per second."""
     if isinstance(value, str):

@@ -177,6 +177,7 @@ def test_no_arrivals_at_all_are_a_fleet_that_idles(tmp_path: Path) -> None:
         ("duration = 0", "duration: expected a duration of more than zero, got 0"),
         ("duration = -1", "duration: expected a duration such as '30s' or '10m', got -1"),
         ("duration = nan", "duration: expected a duration such as '30s' or '10m', got nan"),
+        ("[csms]\nheartbeat_interval = 2.5", "csms.heartbeat_interval: expected a duration in whole seconds, got 2.5"),
         ("seed = 1.5", "seed: expected a whole number, got 1.5"),
         (
             "[[charge_points]]\ncount = '5'",
