@@ -226,10 +226,10 @@ class GetConfigurationResponse:
 
 @frozen
 class RemoteStartTransactionRequest:
-    """Section 6.33. Without a connector the charge point chooses one."""
+    """Section 6.33. Without a connector the charge point chooses one; one that isn't there is answered Rejected."""
 
     id_tag: CiString20
-    connector_id: OneConnectorId | None = None
+    connector_id: int | None = None
     charging_profile: ChargingProfile | None = None
 
 
@@ -270,9 +270,9 @@ class ResetResponse:
 
 @frozen
 class UnlockConnectorRequest:
-    """Section 6.53."""
+    """Section 6.53. A connector that isn't there is answered NotSupported (section 7.46)."""
 
-    connector_id: OneConnectorId
+    connector_id: int
 
 
 @frozen

@@ -110,3 +110,10 @@ def test_a_request_knows_its_action() -> None:
         assert CATALOGUE.action_of(object.__new__(kind)) == action
     with pytest.raises(KeyError):
         CATALOGUE.action_of(v16.HeartbeatResponse)
+
+
+@pytest.mark.parametrize("connector", [0, -1, 99])
+def test_a_connector_that_is_not_there_is_for_the_charge_point_to_refuse_and_no_error_of_form(connector: int) -> None:
+    started = CATALOGUE.request("RemoteStartTransaction", {"idTag": "TAG", "connectorId": connector})
+    assert started == v16.RemoteStartTransactionRequest("TAG", connector)
+    assert CATALOGUE.request("UnlockConnector", {"connectorId": connector}) == v16.UnlockConnectorRequest(connector)
