@@ -7,7 +7,8 @@ a person or a report gets to see: `repr` never shows them, and `redact` takes th
 
 import re
 import ssl
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -108,7 +109,12 @@ class Endpoint:
         target = _take_apart(self.url)
         for _, value in (*self.headers, *((target.authorization,) if target.authorization else ())):
             said = value.decode("latin-1")
-            found |= {said, said.partition(" ")[2]}
+            scheme, _, credentials = said.partition(" ")
+            found |= {said, credentials}
+            if scheme.lower() == "basic":
+                with suppress(ValueError):
+                    decoded = b64decode(credentials).decode()
+                    found |= {decoded, decoded.partition(":")[2]}
         # The longest first: a secret inside another must not leave the rest of that one standing.
         return sorted((secret for secret in found if secret), key=len, reverse=True)
 

@@ -81,6 +81,7 @@ class _Link:
     pinging: bool = False
     # Of the connection under way: the nursery it lives in, and what became of it so far.
     nursery: trio.Nursery | None = None
+    dialling: trio.CancelScope | None = None
     wire: Wire | None = None
     socket: WebSocketConnection | None = None
     up_at: float | None = None
@@ -109,6 +110,7 @@ class _Link:
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
+                self.dialling = trio.CancelScope()
                 nursery.start_soon(self._connect_and_listen)
                 await self._obey()
         except BaseExceptionGroup as group:
@@ -153,10 +155,13 @@ class _Link:
             if socket is not None:
                 self._discard_stale_orders()
                 if self.asked is None:
-                    await self.up.report(LinkUp(trio.current_time() - began_at))
-                    self.up_at = trio.current_time()
+                    # First the way for frames, then the news: the first frame may come before this task runs again.
                     self.socket = socket
                     self._schedule_ping()
+                    if self.dialling is not None:
+                        self.dialling.cancel()
+                    await self.up.report(LinkUp(trio.current_time() - began_at))
+                    self.up_at = trio.current_time()
                     await self._listen(socket)
         except MailboxClosed:
             self.orphaned = True
@@ -210,31 +215,39 @@ class _Link:
 
     async def _obey(self) -> None:
         """Until cancelled, or until the connection is closed as asked."""
-        while True:
-            try:
+        try:
+            await self._obey_dialling()
+            while self.asked is None:
                 order = await self.orders.receive_until(self.ping_at)
-            except (trio.ClosedResourceError, trio.EndOfChannel):
-                self.orphaned = True
-                self._end()
-                return
-            if order is None:
-                self._start_ping()
-            elif isinstance(order, str):
-                if self.socket is not None:
-                    await self._send(self.socket, order)
-            elif self._note(order):
-                await self._close()
-                return
+                if order is None:
+                    self._start_ping()
+                elif isinstance(order, str):
+                    if self.socket is not None:
+                        await self._send(self.socket, order)
+                else:
+                    self._note(order)
+        except (trio.ClosedResourceError, trio.EndOfChannel):
+            self.orphaned = True
+        else:
+            await self._close()
+        self._end()
 
-    def _note(self, order: SetPingInterval | CloseLink) -> bool:
-        """Take in an order that is no frame; True when it asks for the end of the connection."""
+    async def _obey_dialling(self) -> None:
+        """While there is nothing to send on: until the connection is open, or a close is asked for."""
+        assert self.dialling is not None
+        with self.dialling:
+            while self.asked is None:
+                self._note(await self.orders.receive())
+        self.dialling = None
+
+    def _note(self, order: LinkOrder) -> None:
+        """Take in an order that is no frame; a frame is dropped, as it has no connection to go to."""
         if isinstance(order, SetPingInterval):
             self.ping_interval_s = order.interval_s
             if self.socket is not None:
                 self._schedule_ping()
-            return False
-        self.asked = order
-        return True
+        elif isinstance(order, CloseLink):
+            self.asked = order
 
     async def _send(self, socket: WebSocketConnection, text: str) -> None:
         try:
@@ -258,13 +271,11 @@ class _Link:
                 seconds = f"{self.limits.close_s:g} s"
                 self._fail(Failure("close-timeout", f"our close frame was not answered within {seconds}"))
         self._fail(Failure(f"closed-{code}", "closed by the charge point"))
-        self._end()
 
     def _discard_stale_orders(self) -> None:
         """Frames from before the connection are dropped, the other orders hold."""
         while (order := self.orders.receive_nowait()) is not None:
-            if not isinstance(order, str):
-                self._note(order)
+            self._note(order)
 
     # ---- WebSocket pings ---------------------------------------------------------------------------------------------
 
@@ -326,8 +337,7 @@ class _Link:
                 return False
             if order is None:
                 return True
-            if isinstance(order, str) or not self._note(order):
-                continue
+            self._note(order)
             asked, self.asked = self.asked, None
             if asked is not None:
                 if not asked.reconnect:

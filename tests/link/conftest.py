@@ -31,6 +31,8 @@ class Bench:
         self.up: Mailbox[LinkReport] = Mailbox(up_size)
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
+        self.twin: Twin | None = None
+        self.patience_s = 20.0
 
     async def run(self, endpoint: Endpoint, **options: Any) -> None:
         options.setdefault("jitter", lambda failures: 0.5)
@@ -39,7 +41,7 @@ class Bench:
         self.ended.set()
 
     async def next(self, kind: type[R]) -> R:
-        with trio.fail_after(20):
+        with trio.fail_after(self.patience_s):
             report = await self.up.receive()
         assert isinstance(report, kind), report
         return report
@@ -50,18 +52,8 @@ class Bench:
     async def finish(self) -> None:
         """Close for good and see the link return."""
         self.order(CloseLink(reconnect=False))
-        with trio.fail_after(20):
+        with trio.fail_after(self.patience_s):
             await self.ended.wait()
-
-
-@asynccontextmanager
-async def running(endpoint: Endpoint, *, up_size: int = 16, **options: Any) -> AsyncIterator[Bench]:
-    """A bench whose link runs; what is left of it at the end is cancelled."""
-    bench = Bench(up_size=up_size)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(bench.run, endpoint, **options))
-        yield bench
-        nursery.cancel_scope.cancel()
 
 
 QUICK = Limits(connect_s=0.3, close_s=0.2, send_s=0.3, pong_s=0.2, message_bytes=1000)
@@ -88,7 +80,7 @@ async def accept(
     nursery: trio.Nursery, stream: trio.abc.Stream, *, subprotocol: str | None = "ocpp1.6"
 ) -> WebSocketConnection:
     """The CSMS's side of an opening handshake."""
-    request = await wrap_server_stream(nursery, stream)  # type: ignore[arg-type]
+    request = await wrap_server_stream(nursery, stream)
     return await request.accept(subprotocol=subprotocol)
 
 
@@ -104,7 +96,7 @@ async def echo(stream: trio.abc.Stream) -> None:
 class Twin:
     """An in-process CSMS over memory streams: give `open_stream` to `run_link`."""
 
-    def __init__(self, nursery: trio.Nursery, serve: Serve = echo) -> None:
+    def __init__(self, nursery: trio.Nursery, serve: Serve) -> None:
         self._nursery = nursery
         self._serve = serve
         self.opened_at: list[float] = []
@@ -114,6 +106,24 @@ class Twin:
         ours, theirs = trio.testing.memory_stream_pair()
         self._nursery.start_soon(self._serve, theirs)
         return ours
+
+
+@asynccontextmanager
+async def running(
+    endpoint: Endpoint, *, serve: Serve | None = None, up_size: int = 16, **options: Any
+) -> AsyncIterator[Bench]:
+    """A bench whose link runs; with `serve`, against a twin. What is left of either at the end is cancelled."""
+    bench = Bench(up_size=up_size)
+    async with trio.open_nursery() as nursery:
+        if serve is not None:
+            bench.twin = Twin(nursery, serve)
+            options["open_stream"] = bench.twin.open_stream
+        if "open_stream" in options:
+            # No real sockets: virtual seconds, which cost nothing.
+            bench.patience_s = 3600.0
+        nursery.start_soon(partial(bench.run, endpoint, **options))
+        yield bench
+        nursery.cancel_scope.cancel()
 
 
 @pytest.fixture

@@ -87,18 +87,18 @@ def test_headers_that_would_break_the_request_are_refused_without_quoting_them(h
     assert "X-B" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["ws://CP1:s3cret@csms.example/CP1", "ws://s3cret@csms.example/", "ws://a:s3c/s3cret@h/"]
-)
+@pytest.mark.parametrize("url", ["ws://CP1:s3cret@csms.example/CP1", "ws://s3cret@csms.example/"])
 def test_no_repr_shows_a_secret(url: str) -> None:
     headers = (basic_auth("CP1", "s3cret"), (b"X-Api-Key", b"s3cret"))
-    try:
-        assert "s3cret" not in repr(Endpoint(url, headers=headers))
-    except ConfigurationError as error:
-        assert "s3cret" not in str(error)
+    shown = repr(Endpoint(url, headers=headers))
+    assert "s3cret" not in shown
+    assert "@csms.example/" in shown
 
 
-@pytest.mark.parametrize("url", ["http://CP1:s3cret@csms.example/", "ws://CP1:s3cret@csms.example:x/", "CP1:s3cret@h"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://CP1:s3cret@csms.example/", "ws://CP1:s3cret@csms.example:x/", "CP1:s3cret@h", "ws://a:s3c/s3cret@h/"],
+)
 def test_no_error_shows_a_secret(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         endpoint_url(url, "CP1")
@@ -111,3 +111,8 @@ def test_foreign_text_is_redacted_in_whatever_form_the_secret_comes_back() -> No
     text = f"got {token}, {token.removeprefix('Basic ')}, p@ssword, p%40ssword and k3y from CP1"
     assert endpoint.redact(text) == "got ***, ***, ***, *** and *** from CP1"
     assert Endpoint("ws://csms.example/").redact("nothing to hide") == "nothing to hide"
+
+
+def test_a_password_given_as_a_header_is_redacted_in_the_clear_too() -> None:
+    endpoint = Endpoint("ws://csms.example/", headers=(basic_auth("CP1", "s3cret"),))
+    assert endpoint.redact("bad password s3cret for CP1") == "bad password *** for CP1"
