@@ -1,0 +1,244 @@
+"""The books: every transaction from its start to the CSMS's record of it, in whole Wh.
+
+Four figures must be one and the same: what the meters counted, what StopTransaction reported, what the CSMS
+acknowledged, and what the CSMS's own records say. The first three come from reports, as they happen; the last is read
+at the end, by `compare`. The meters are followed on their own: a Wh that a register gained outside any transaction, or
+that two transactions both claim, shows as a difference.
+
+Memory: what is open is few. A transaction that is closed and acknowledged is five numbers in arrays, 30 bytes, because
+at the end each one has to be found in the records; a million of them are 30 MB. Whatever else was to be said about it
+is said when it closes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import define, frozen
+
+from fleet.core.meter import whole_wh
+from fleet.core.reports import (
+    MessageLost,
+    MeterSampled,
+    ObservedReport,
+    PowerChanged,
+    TransactionBound,
+    TransactionDelivered,
+    TransactionStarted,
+    TransactionStopped,
+)
+from fleet.observe.ledger import Closed, Entry, Findings
+from fleet.observe.records import Comparison, Record, read_records
+
+__all__ = ["Balance", "Books", "Record", "read_records"]
+
+
+@frozen
+class Balance:
+    """What the two sides' books come to. Transactions are counted, energies are Wh.
+
+    The records' figures are None when there were none to compare with; then `balanced` speaks of our side alone.
+    """
+
+    started: int
+    stopped: int
+    delivered: int
+    """StopTransaction acknowledged by the CSMS."""
+    recorded: int | None
+    """Closed in the CSMS's records."""
+    metered_wh: int
+    reported_wh: int
+    acknowledged_wh: int
+    recorded_wh: int | None
+    open_here: int
+    """Started and never stopped."""
+    undelivered: int
+    """Stopped, and the CSMS never said that it knows."""
+    lost: int
+    """Transactions of which a message was given up."""
+    open_there: int = 0
+    """Closed here, open in the records."""
+    missing: int = 0
+    """Acknowledged, and not in the records."""
+    duplicated: int = 0
+    """Recorded twice, or one id given to two."""
+    unknown: int = 0
+    """Recorded, and not ours."""
+    different: int = 0
+    """Known to both sides, but not the same."""
+    findings: tuple[str, ...] = ()
+    """One line each for what is wrong, the first `FINDINGS_MAX` of them and how many more."""
+
+    @property
+    def balanced(self) -> bool:
+        """Everything that began has ended on both sides, and the energies are one."""
+        return not self.findings
+
+
+@define
+class Trail:
+    """What a connector's register showed, whole Wh, and how much of it transactions have reported."""
+
+    first_wh: int
+    last_wh: int
+    reported_wh: int = 0
+    running: int = 0
+
+
+class Books:
+    """A listener that follows every transaction of the fleet."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._open: dict[tuple[str, str], Entry] = {}
+        self._closed = Closed()
+        self._trails: dict[tuple[str, int], Trail] = {}
+        self._lost = Findings()
+        self._wrong = Findings()
+        self._handlers = self._dispatch()
+        self.started = 0
+        self.stopped = 0
+        self.lost = 0
+        self.lost_messages = 0
+        self.reported_wh = 0
+        self.acknowledged_wh = 0
+
+    @property
+    def delivered(self) -> int:
+        """Transactions whose StopTransaction the CSMS acknowledged."""
+        return len(self._closed)
+
+    @property
+    def open(self) -> int:
+        """Transactions that are not closed on both sides."""
+        return len(self._open)
+
+    # ---- listening ---------------------------------------------------------------------------------------------------
+
+    @property
+    def wants(self) -> frozenset[type[ObservedReport]]:
+        """Whatever concerns transactions and meters."""
+        return frozenset(self._handlers)
+
+    def report(self, charge_point_id: str, report: ObservedReport) -> None:
+        """Enter it."""
+        self._handlers[type(report)](charge_point_id, report)
+
+    def _dispatch(self) -> dict[type[ObservedReport], Callable[[str, Any], None]]:
+        return {
+            MeterSampled: self._metered,
+            PowerChanged: self._metered,
+            TransactionStarted: self._started,
+            TransactionBound: self._bound,
+            TransactionStopped: self._stopped,
+            TransactionDelivered: self._delivered,
+            MessageLost: self._message_lost,
+        }
+
+    def _metered(self, charge_point_id: str, report: MeterSampled | PowerChanged) -> None:
+        self._trail(charge_point_id, report.connector, whole_wh(report.register_wh))
+
+    def _trail(self, charge_point_id: str, connector: int, register_wh: int) -> Trail:
+        trail = self._trails.get((charge_point_id, connector))
+        if trail is None:
+            trail = self._trails[charge_point_id, connector] = Trail(register_wh, register_wh)
+        elif register_wh > trail.last_wh:
+            trail.last_wh = register_wh
+        return trail
+
+    def _started(self, charge_point_id: str, report: TransactionStarted) -> None:
+        self.started += 1
+        self._open[charge_point_id, report.transaction] = Entry(report.connector, report.meter_start_wh)
+        self._trail(charge_point_id, report.connector, report.meter_start_wh).running += 1
+
+    def _bound(self, charge_point_id: str, report: TransactionBound) -> None:
+        entry = self._open.get((charge_point_id, report.transaction))
+        if entry is not None:
+            entry.transaction_id = report.transaction_id
+
+    def _stopped(self, charge_point_id: str, report: TransactionStopped) -> None:
+        entry = self._open.get((charge_point_id, report.transaction))
+        if entry is None or entry.meter_stop_wh is not None:
+            self._wrong.add(f"{charge_point_id}/{report.connector}: {report.transaction} was stopped but never started")
+            return
+        self.stopped += 1
+        entry.meter_stop_wh = report.meter_stop_wh
+        self.reported_wh += entry.energy_wh
+        trail = self._trail(charge_point_id, report.connector, report.meter_stop_wh)
+        trail.running -= 1
+        trail.reported_wh += entry.energy_wh
+
+    def _delivered(self, charge_point_id: str, report: TransactionDelivered) -> None:
+        entry = self._open.pop((charge_point_id, report.transaction), None)
+        where = f"{charge_point_id}/{report.connector} transaction {report.transaction_id}"
+        if entry is None or entry.meter_stop_wh is None:
+            self._wrong.add(f"{where}: acknowledged but never stopped")
+            return
+        self.acknowledged_wh += report.energy_wh
+        if report.energy_wh != entry.energy_wh:
+            self._wrong.add(f"{where}: {entry.energy_wh} Wh were reported, {report.energy_wh} Wh acknowledged")
+        number = self._numbers.get(charge_point_id)
+        if number is None:
+            number = self._numbers[charge_point_id] = len(self._ids)
+            self._ids.append(charge_point_id)
+        self._closed.add(number, report.transaction_id, entry)
+
+    def _message_lost(self, charge_point_id: str, report: MessageLost) -> None:
+        self.lost_messages += 1
+        entry = self._open.get((charge_point_id, report.transaction))
+        if entry is not None and not entry.lost:
+            entry.lost = True
+            self.lost += 1
+        self._lost.add(f"{charge_point_id}: {report.action} of {report.transaction} was lost: {report.reason}")
+
+    # ---- the balance -------------------------------------------------------------------------------------------------
+
+    def compare(self, records: Iterable[Record] | None = None) -> Balance:
+        """The balance so far, with the CSMS's records (see `fleet.csms.records`) where there are any."""
+        findings = Findings((*self._wrong, *self._lost))
+        metered_wh = self._compare_meters(findings)
+        open_here = undelivered = 0
+        for (charge_point_id, key), entry in self._open.items():
+            where = f"{charge_point_id}/{entry.connector}: {key}"
+            if entry.meter_stop_wh is None:
+                open_here += 1
+                findings.add(f"{where} was never stopped")
+            else:
+                undelivered += 1
+                findings.add(f"{where}, {entry.energy_wh} Wh, was never acknowledged")
+        there = None if records is None else Comparison(self._ids, self._closed, self._open, findings)
+        if there is not None and records is not None:
+            there.take(records)
+        return Balance(
+            started=self.started,
+            stopped=self.stopped,
+            delivered=self.delivered,
+            recorded=None if there is None else there.closed,
+            metered_wh=metered_wh,
+            reported_wh=self.reported_wh,
+            acknowledged_wh=self.acknowledged_wh,
+            recorded_wh=None if there is None else there.energy_wh,
+            open_here=open_here,
+            undelivered=undelivered,
+            lost=self.lost,
+            open_there=there.open if there else 0,
+            missing=there.missing if there else 0,
+            duplicated=there.duplicated if there else 0,
+            unknown=there.unknown if there else 0,
+            different=there.different if there else 0,
+            findings=tuple(findings),
+        )
+
+    def _compare_meters(self, findings: Findings) -> int:
+        """Every Wh of every register belongs to one transaction; returns their sum."""
+        metered_wh = 0
+        for (charge_point_id, connector), trail in self._trails.items():
+            gained_wh = trail.last_wh - trail.first_wh
+            metered_wh += gained_wh
+            # A register that still runs is ahead of what was reported, and its transaction is a finding of its own.
+            if not trail.running and gained_wh != trail.reported_wh:
+                findings.add(
+                    f"{charge_point_id}/{connector}: the meter counted {gained_wh} Wh, "
+                    f"its transactions reported {trail.reported_wh} Wh"
+                )
+        return metered_wh
