@@ -6,11 +6,10 @@ connectors cost fifty wake-ups per second instead of a thousand.
 """
 
 import math
-from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
-from fleet.actors.mailbox import MailboxClosed, MailboxFull
 from fleet.commands.vocabulary import ConnectorCommand
 from fleet.core.reports import ObservedReport
 from fleet.load.drivers import Drivers
@@ -19,20 +18,24 @@ GRAIN_S = 0.02
 BURST_MAX = 100
 """Commands told in one go before other tasks have their turn."""
 
-Tell = Callable[[str, int, ConnectorCommand], object]
-"""Charge point, connector, command; raises MailboxFull or MailboxClosed when it can't be told now."""
+
+class Tellable(Protocol):
+    """Who passes commands on: `fleet.actors.fleet.Fleet`."""
+
+    def tell(self, charge_point_id: str, connector: int, command: ConnectorCommand, /) -> str | None:
+        """Hand a command over without waiting; returns a refusal if that couldn't be done."""
 
 
 class Driving:
     """A listener of the observer, and the task that gives the drivers' commands."""
 
-    def __init__(self, drivers: Drivers, tell: Tell) -> None:
+    def __init__(self, drivers: Drivers) -> None:
         self.drivers = drivers
-        self._tell = tell
         self._asleep_until = -math.inf
         self._woken = trio.Event()
+        self._left: trio.Event | None = None
         self.untold = 0
-        """Commands that no mailbox had room for; their drivers try again."""
+        """Commands that couldn't be handed over; their drivers try again."""
 
     @property
     def wants(self) -> frozenset[type[ObservedReport]]:
@@ -42,37 +45,41 @@ class Driving:
     def report(self, charge_point_id: str, report: ObservedReport) -> None:
         """A connector did something in front of somebody."""
         self.drivers.handle(charge_point_id, report)
-        self._wake()
+        self._notice()
 
-    def start(self) -> None:
-        """Drivers come from now on."""
+    async def run(self, fleet: Tellable) -> None:
+        """Let drivers come, and give their commands as they become due, until cancelled."""
         self.drivers.start(trio.current_time())
-        self._wake()
-
-    def drain(self) -> None:
-        """Nobody comes any more and everybody leaves; watch `drivers.idle`."""
-        self.drivers.drain(trio.current_time())
-        self._wake()
-
-    def _wake(self) -> None:
-        if self.drivers.deadline < self._asleep_until:
-            self._woken.set()
-
-    async def run(self) -> None:
-        """Give the commands as they become due, until cancelled."""
         while True:
             for number, (charge_point_id, connector, command) in enumerate(self.drivers.tick(trio.current_time())):
-                try:
-                    self._tell(charge_point_id, connector, command)
-                except (MailboxFull, MailboxClosed):
+                if fleet.tell(charge_point_id, connector, command) is not None:
                     self.untold += 1
                 if number % BURST_MAX == BURST_MAX - 1:
                     await trio.lowlevel.checkpoint()
-            grain_at = trio.current_time() + GRAIN_S
-            deadline = self._asleep_until = self.drivers.deadline
-            if deadline > grain_at:
-                self._woken = trio.Event()
-                with trio.move_on_at(deadline):
-                    await self._woken.wait()
-            self._asleep_until = -math.inf
-            await trio.sleep_until(grain_at)
+            self._notice()
+            await self._sleep()
+
+    async def leave(self) -> None:
+        """Nobody comes any more and everybody stops and leaves; returns when nobody is there. `run` has to go on."""
+        self._left = trio.Event()
+        self.drivers.drain(trio.current_time())
+        self._notice()
+        await self._left.wait()
+
+    async def _sleep(self) -> None:
+        """Until something is due, which may come to be earlier while asleep."""
+        grain_at = trio.current_time() + GRAIN_S
+        deadline = self._asleep_until = self.drivers.deadline
+        if deadline > grain_at:
+            self._woken = trio.Event()
+            with trio.move_on_at(deadline):
+                await self._woken.wait()
+        self._asleep_until = -math.inf
+        await trio.sleep_until(grain_at)
+
+    def _notice(self) -> None:
+        """After anything that happened: is it time to wake up, is everybody gone?"""
+        if self.drivers.deadline < self._asleep_until:
+            self._woken.set()
+        if self._left is not None and self.drivers.idle:
+            self._left.set()

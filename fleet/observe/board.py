@@ -176,6 +176,8 @@ class Board:
         self.connects = 0
         self.disconnects = Tally()
         self.connect_failures = Tally()
+        self.last_connect_failure: str | None = None
+        """What kept the last one out, in one line."""
         self.registrations = Tally()
         """Answers to BootNotification, by status."""
 
@@ -360,6 +362,7 @@ class Board:
 
     def _connect_failed(self, charge_point_id: str, report: ConnectFailed) -> None:
         self.connect_failures.add(report.reason, _case(charge_point_id, report.detail))
+        self.last_connect_failure = report.detail or report.reason
 
     def _registered(self, charge_point_id: str, report: Registered) -> None:
         number = self._numbers[charge_point_id]
