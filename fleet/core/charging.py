@@ -54,8 +54,8 @@ class Charging:
         self.supply.reset()
         status = self.supply.flow(at)
         out.append(TransactionStarted(self.number, at, transaction.key, id_tag, transaction.meter_start_wh))
-        if self.settings.stop_sampled_data:
-            transaction.keep(self._reading(self.settings.stop_sampled_data, ReadingContext.TRANSACTION_BEGIN, at))
+        if ends := self._measured_at_ends:
+            transaction.keep(self._reading(ends, ReadingContext.TRANSACTION_BEGIN, at))
         self.sample_at = self._next_sample(transaction, at)
         return transaction, status
 
@@ -67,9 +67,8 @@ class Charging:
         meter.stop(at)
         self.sample_at = math.inf
         readings = tuple(transaction.readings or ())
-        measurands = self.settings.stop_sampled_data or self.settings.stop_aligned_data
-        if measurands:
-            readings += (self._reading(measurands, ReadingContext.TRANSACTION_END, at),)
+        if ends := self._measured_at_ends:
+            readings += (self._reading(ends, ReadingContext.TRANSACTION_END, at),)
         out.append(
             TransactionStopped(
                 self.number, at, transaction.key, meter.reading_wh(at), reason, id_tag=id_tag, readings=readings
@@ -103,7 +102,8 @@ class Charging:
             case StopEnergy():
                 if self.memory.transaction is None or self.memory.transaction.key != order.transaction:
                     return self._other(order.transaction)
-                supply.cap_wh = self.memory.meter.register_wh(at) + order.energy_max_wh
+                # Said twice, the first allowance still holds.
+                supply.cap_wh = min(supply.cap_wh, self.memory.meter.register_wh(at) + order.energy_max_wh)
             case _:
                 assert_never(order)
         return None
@@ -165,6 +165,11 @@ class Charging:
         if kept and transaction is not None:
             transaction.keep(Reading(at, context, sample(kept, self.supply.plan, state)))
         return state.register_wh
+
+    @property
+    def _measured_at_ends(self) -> tuple[MeasurandSpec, ...]:
+        """What transaction data says of the very start and stop, if there is any transaction data."""
+        return self.settings.stop_sampled_data or self.settings.stop_aligned_data
 
     def _reading(self, measurands: tuple[MeasurandSpec, ...], context: ReadingContext, at: float) -> Reading:
         return Reading(at, context, sample(measurands, self.supply.plan, self.supply.state(at, self.sampled_wh)))

@@ -1,0 +1,270 @@
+"""Every order in every status, in every variant of the world that leads to it: done along a row, or refused in vain."""
+
+from collections.abc import Callable
+
+import pytest
+from counterparts.connector_bench import Bench
+
+from fleet.commands.vocabulary import (
+    EV,
+    ChangeAvailability,
+    ClearFault,
+    ConnectorCommand,
+    Crash,
+    InjectFault,
+    PlugIn,
+    Resume,
+    SetPower,
+    StartTransaction,
+    StopTransaction,
+    SuspendEV,
+    SuspendEVSE,
+    Swipe,
+    UnlockConnector,
+    Unplug,
+)
+from fleet.core.orders import (
+    ApplySettings,
+    BindTransaction,
+    ConnectorOrder,
+    ConnectorSettings,
+    DenyAuthorization,
+    GrantAuthorization,
+    StopEnergy,
+    TakeReading,
+)
+from fleet.core.plan import ConnectorPlan
+from fleet.core.reports import StatusChanged, TransactionStarted, TransactionStopped
+from fleet.core.status import IN_TRANSACTION, MOVES, ORDERS
+from fleet.words import AuthorizationStatus, Availability, CableEnd, ConnectorStatus, ErrorCode, Measurand
+from fleet.words import ReadingContext as Context
+
+Order = ConnectorCommand | ConnectorOrder
+
+DETACHABLE = ConnectorPlan()
+FIXED = ConnectorPlan(fixed_cable=True)
+WAITING = ConnectorSettings(stop_on_ev_side_disconnect=False)
+LOCKING = ConnectorSettings(unlock_on_ev_side_disconnect=False)
+KEEPING = ConnectorSettings(stop_sampled_data=((Measurand.SOC, None),))
+OUT_OF_CAR = Unplug(CableEnd.EV)
+INOPERATIVE = ChangeAvailability(Availability.INOPERATIVE)
+CHARGING = (PlugIn(), StartTransaction("TAG"))
+
+
+def made(
+    *orders: Order,
+    plan: ConnectorPlan = DETACHABLE,
+    settings: ConnectorSettings = KEEPING,
+) -> Callable[[], Bench]:
+    def make() -> Bench:
+        bench = Bench(plan, settings)
+        bench.hear(*orders)
+        bench.now = 1.0
+        return bench
+
+    return make
+
+
+def reserved() -> Bench:
+    # No order leads here as yet, so the status is put there by hand.
+    bench = Bench()
+    bench.connector._status = ConnectorStatus.RESERVED
+    return bench
+
+
+def wanting_ended() -> Bench:
+    bench = made(PlugIn(EV(energy_wanted_wh=10)), StartTransaction("TAG"))()
+    bench.wait(30)
+    return bench
+
+
+VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
+    "available": (ConnectorStatus.AVAILABLE, made()),
+    "available, fixed cable": (ConnectorStatus.AVAILABLE, made(plan=FIXED)),
+    "available, no power": (ConnectorStatus.AVAILABLE, made(SetPower(0))),
+    "preparing, cable": (ConnectorStatus.PREPARING, made(PlugIn())),
+    "preparing, fixed cable": (ConnectorStatus.PREPARING, made(PlugIn(), plan=FIXED)),
+    "preparing, tag": (ConnectorStatus.PREPARING, made(GrantAuthorization("TAG", "FAMILY"))),
+    "preparing, loose cable": (ConnectorStatus.PREPARING, made(PlugIn(), OUT_OF_CAR)),
+    "preparing, loose cable, tag": (
+        ConnectorStatus.PREPARING,
+        made(PlugIn(), OUT_OF_CAR, GrantAuthorization("TAG")),
+    ),
+    "preparing, locked loose cable": (
+        ConnectorStatus.PREPARING,
+        made(*CHARGING, OUT_OF_CAR, INOPERATIVE, ChangeAvailability(Availability.OPERATIVE), settings=LOCKING),
+    ),
+    "charging": (ConnectorStatus.CHARGING, made(*CHARGING)),
+    "charging, fixed cable": (ConnectorStatus.CHARGING, made(*CHARGING, plan=FIXED)),
+    "charging, locking": (ConnectorStatus.CHARGING, made(*CHARGING, settings=LOCKING)),
+    "charging, waiting for the car": (ConnectorStatus.CHARGING, made(*CHARGING, settings=WAITING)),
+    "charging, with a parent": (
+        ConnectorStatus.CHARGING,
+        made(PlugIn(), GrantAuthorization("TAG", "FAMILY")),
+    ),
+    "charging, soon unavailable": (ConnectorStatus.CHARGING, made(*CHARGING, INOPERATIVE)),
+    "charging, on an allowance": (ConnectorStatus.CHARGING, made(*CHARGING, StopEnergy("t1", 1000))),
+    "suspended by the car": (ConnectorStatus.SUSPENDED_EV, made(*CHARGING, SuspendEV())),
+    "suspended, full": (ConnectorStatus.SUSPENDED_EV, wanting_ended),
+    "suspended, out of the car": (ConnectorStatus.SUSPENDED_EV, made(*CHARGING, OUT_OF_CAR, settings=WAITING)),
+    "suspended, fixed cable out of the car": (
+        ConnectorStatus.SUSPENDED_EV,
+        made(*CHARGING, OUT_OF_CAR, settings=WAITING, plan=FIXED),
+    ),
+    "suspended, soon unavailable": (ConnectorStatus.SUSPENDED_EV, made(*CHARGING, SuspendEV(), INOPERATIVE)),
+    "suspended by the charge point": (ConnectorStatus.SUSPENDED_EVSE, made(*CHARGING, SuspendEVSE())),
+    "suspended by both": (ConnectorStatus.SUSPENDED_EVSE, made(*CHARGING, SuspendEV(), SuspendEVSE())),
+    "suspended, no power": (ConnectorStatus.SUSPENDED_EVSE, made(*CHARGING, SetPower(0))),
+    "suspended, invalid tag": (ConnectorStatus.SUSPENDED_EVSE, made(*CHARGING, StopEnergy("t1"))),
+    "suspended, no power, out of the car": (
+        ConnectorStatus.SUSPENDED_EVSE,
+        made(*CHARGING, SetPower(0), OUT_OF_CAR, settings=WAITING),
+    ),
+    "finishing, cable": (ConnectorStatus.FINISHING, made(*CHARGING, StopTransaction())),
+    "finishing, loose cable": (ConnectorStatus.FINISHING, made(*CHARGING, OUT_OF_CAR)),
+    "finishing, locked loose cable": (ConnectorStatus.FINISHING, made(*CHARGING, OUT_OF_CAR, settings=LOCKING)),
+    "reserved": (ConnectorStatus.RESERVED, reserved),
+    "unavailable": (ConnectorStatus.UNAVAILABLE, made(INOPERATIVE)),
+    "unavailable, cable": (ConnectorStatus.UNAVAILABLE, made(PlugIn(), INOPERATIVE)),
+    "unavailable, locked loose cable": (
+        ConnectorStatus.UNAVAILABLE,
+        made(*CHARGING, INOPERATIVE, OUT_OF_CAR, settings=LOCKING),
+    ),
+    "faulted": (ConnectorStatus.FAULTED, made(InjectFault())),
+    "faulted, cable": (ConnectorStatus.FAULTED, made(PlugIn(), InjectFault())),
+    "faulted, tag": (ConnectorStatus.FAULTED, made(GrantAuthorization("TAG"), InjectFault())),
+    "faulted, broken lock": (
+        ConnectorStatus.FAULTED,
+        made(*CHARGING, InjectFault(ErrorCode.CONNECTOR_LOCK_FAILURE)),
+    ),
+    "faulted, transaction": (ConnectorStatus.FAULTED, made(*CHARGING, InjectFault())),
+    "faulted, transaction with a parent": (
+        ConnectorStatus.FAULTED,
+        made(PlugIn(), GrantAuthorization("TAG", "FAMILY"), InjectFault()),
+    ),
+    "faulted, transaction, waiting for the car": (
+        ConnectorStatus.FAULTED,
+        made(*CHARGING, InjectFault(), settings=WAITING),
+    ),
+    "faulted, transaction, out of the car": (
+        ConnectorStatus.FAULTED,
+        made(*CHARGING, OUT_OF_CAR, InjectFault(), settings=WAITING),
+    ),
+    "faulted, transaction over": (ConnectorStatus.FAULTED, made(*CHARGING, InjectFault(), StopTransaction())),
+    "faulted, finishing": (ConnectorStatus.FAULTED, made(*CHARGING, StopTransaction(), InjectFault())),
+    "faulted, locked loose cable": (
+        ConnectorStatus.FAULTED,
+        made(*CHARGING, OUT_OF_CAR, InjectFault(), settings=LOCKING),
+    ),
+    "faulted, unavailable": (ConnectorStatus.FAULTED, made(INOPERATIVE, InjectFault())),
+    "faulted, unavailable, cable": (ConnectorStatus.FAULTED, made(PlugIn(), INOPERATIVE, InjectFault())),
+}
+
+GIVEN: tuple[Order, ...] = (
+    PlugIn(),
+    PlugIn(EV(soc=1.0)),
+    Unplug(),
+    OUT_OF_CAR,
+    Swipe("TAG"),
+    Swipe("OTHER"),
+    StartTransaction("TAG"),
+    StartTransaction("OTHER"),
+    StopTransaction(),
+    ChangeAvailability(Availability.OPERATIVE),
+    INOPERATIVE,
+    InjectFault(),
+    InjectFault(ErrorCode.GROUND_FAILURE, "wet"),
+    InjectFault(ErrorCode.NO_ERROR),
+    ClearFault(),
+    SuspendEV(),
+    SuspendEVSE(),
+    Resume(),
+    SetPower(0),
+    SetPower(3000),
+    SetPower(),
+    UnlockConnector(),
+    ApplySettings(ConnectorSettings(sample_interval_s=5)),
+    GrantAuthorization("TAG"),
+    GrantAuthorization("OTHER"),
+    GrantAuthorization("OTHER", "FAMILY"),
+    DenyAuthorization("TAG", AuthorizationStatus.INVALID),
+    DenyAuthorization("OTHER", AuthorizationStatus.INVALID),
+    BindTransaction("t1", 42, "FAMILY"),
+    BindTransaction("t0", 42),
+    StopEnergy("t1"),
+    StopEnergy("t1", 100),
+    StopEnergy("t0"),
+    TakeReading(),
+    TakeReading(Context.TRIGGER),
+)
+
+
+def test_all_statuses_and_all_orders_are_among_these() -> None:
+    assert {status for status, _ in VARIANTS.values()} == set(ConnectorStatus)
+    assert {type(order) for order in GIVEN} | {Crash} == {order for row in ORDERS.values() for order in row}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_is_what_it_says(variant: str) -> None:
+    status, make = VARIANTS[variant]
+    assert make().status is status
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_order_follows_its_row_or_changes_nothing(variant: str) -> None:
+    status, make = VARIANTS[variant]
+    for order in GIVEN:
+        give(make(), status, order)
+
+
+def give(bench: Bench, status: ConnectorStatus, order: Order) -> None:
+    before, said = bench.snapshot(), len(bench.reports)
+    refusal = bench.tell(order)
+    reports = bench.reports[said:]
+    if refusal is not None:
+        assert refusal
+        assert "\n" not in refusal
+        assert reports == []
+        assert bench.snapshot() == before, order
+        return
+    assert bench.status in ORDERS[status][type(order)]
+    here = status
+    for report in reports:
+        if isinstance(report, StatusChanged):
+            if report.status is not here:
+                assert report.status in MOVES[here]
+            here = report.status
+    assert here is bench.status
+    started = sum(isinstance(report, TransactionStarted) for report in reports)
+    ended = sum(isinstance(report, TransactionStopped) for report in reports)
+    assert started + ended <= 1
+    if bench.status is not ConnectorStatus.FAULTED:
+        assert (bench.memory.transaction is not None) is (bench.status in IN_TRANSACTION)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_order_without_a_row_is_always_refused(variant: str) -> None:
+    status, make = VARIANTS[variant]
+    for order in GIVEN:
+        if type(order) not in ORDERS[status]:
+            assert make().tell(order) is not None, order
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_can_be_brought_back_to_available(variant: str) -> None:
+    _, make = VARIANTS[variant]
+    bench = make()
+    for order in (
+        ClearFault(),
+        StopTransaction(),
+        ChangeAvailability(Availability.OPERATIVE),
+        ClearFault(),
+        UnlockConnector(),
+        Unplug(),
+    ):
+        bench.tell(order)
+    if bench.status is ConnectorStatus.PREPARING:
+        bench.wait(60)  # a tag without a cable
+    if bench.status is ConnectorStatus.RESERVED:
+        bench.hear(INOPERATIVE, ChangeAvailability(Availability.OPERATIVE))
+    assert bench.status is ConnectorStatus.AVAILABLE
