@@ -283,6 +283,11 @@ class ChargePoint:
                     self._completed(event, now)
                 case Failed():
                     self._failed(event, now)
+                case Called() if self.registration.rejected:
+                    # Section 4.2: while Rejected, a charge point doesn't answer the CSMS.
+                    self.exchange.ignore(event.id)
+                case Rejected() if self.registration.rejected:
+                    pass
                 case Called():
                     self.observe(CallServed(event.action, "Result", now))
                     service.serve(self, event.id, self.dialect.request(event.request), now)

@@ -28,6 +28,10 @@ class Registration:
     def accepted(self) -> bool:
         return self.status is RegistrationStatus.ACCEPTED
 
+    @property
+    def rejected(self) -> bool:
+        return self.status is RegistrationStatus.REJECTED
+
     def link_up(self, now: float) -> None:
         """Ask at once on a new connection, unless a Pending or Rejected interval is still to be waited for."""
         if not self.accepted and (self.deadline == math.inf or self.status is None):

@@ -184,6 +184,10 @@ class Exchange:
         self._served(id)
         return pack(CallError(id, code, description))
 
+    def ignore(self, id: str) -> None:
+        """The CSMS's CALL with this id stays without an answer."""
+        self._served(id)
+
     # ---- what happens ------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Event]:

@@ -526,3 +526,11 @@ def test_other_noise_is_only_counted(line: Line, data: str | bytes) -> None:
     line.sent(0.0)
     assert kinds(line.exchange.receive(data, 0.0)) == [Violated]
     assert line.exchange.in_flight
+
+
+def test_a_call_that_is_ignored_does_not_count_as_being_answered_still(line: Line) -> None:
+    (ignored,) = line.exchange.receive('[2,"c1","ClearCache",{}]', 1.0)
+    assert isinstance(ignored, Called)
+    line.exchange.ignore(ignored.id)
+    (called,) = line.exchange.receive('[2,"c2","ClearCache",{}]', 2.0)
+    assert isinstance(called, Called)
