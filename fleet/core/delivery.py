@@ -43,6 +43,7 @@ def meter_sampled(charge_point: ChargePoint, report: MeterSampled) -> None:
 def started(charge_point: ChargePoint, report: TransactionStarted) -> None:
     """StartTransaction.req."""
     charge_point.views[report.connector].started = report
+    charge_point.memory.starts_wh[report.transaction] = report.meter_start_wh
     charge_point.say(
         charge_point.dialect.transaction_started(report, charge_point.utc(report.at)),
         report.at,
@@ -92,7 +93,8 @@ def closed(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionClo
     key = report.transaction
     transaction_id = charge_point.memory.outbox.bindings[key]
     charge_point.memory.outbox.forget(key)
-    charge_point.observe(TransactionDelivered(report.connector, key, transaction_id, report.meter_stop_wh, now))
+    energy_wh = report.meter_stop_wh - charge_point.memory.starts_wh.pop(key)
+    charge_point.observe(TransactionDelivered(report.connector, key, transaction_id, energy_wh, now))
     if answer.info is not None and report.id_tag is not None:
         charge_point.authorizer.learn(report.id_tag, answer.info)
 
@@ -103,6 +105,7 @@ def lost(charge_point: ChargePoint, outgoing: Outgoing, reason: str, now: float)
     charge_point.observe(MessageLost(outgoing.action, key, reason, now))
     if isinstance(outgoing.context, TransactionStopped):
         charge_point.memory.outbox.forget(key)
+        charge_point.memory.starts_wh.pop(key, None)
 
 
 def judged(charge_point: ChargePoint, connector: int, id_tag: str, info: IdTagInfo) -> None:

@@ -49,7 +49,8 @@ class ChargePointMemory:
     """One charge point's memory; `connectors[0]` is connector 1.
 
     `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache; `unheard` are facts
-    that the last life didn't live to deal with; `inoperative` is connector 0's availability; `transactions_begun`
+    that the last life didn't live to deal with; `starts_wh` the register at the start of each transaction that the
+    CSMS hasn't closed yet, by key; `inoperative` is connector 0's availability; `transactions_begun`
     numbers the transactions' keys and `incarnation` the restarts.
     """
 
@@ -58,6 +59,7 @@ class ChargePointMemory:
     configuration: dict[str, str] = Factory(dict)
     id_tags: dict[str, IdTagInfo] = Factory(dict)
     unheard: list[ConnectorReport] = Factory(list)
+    starts_wh: dict[str, int] = Factory(dict)
     inoperative: bool = False
     transactions_begun: int = 0
     incarnation: int = 0

@@ -25,7 +25,7 @@ async def embedded(config: CsmsConfig, records: Path) -> AsyncIterator[str]:
     The child has a process group of its own, so that Ctrl-C in the terminal reaches only the fleet, which needs its
     CSMS for the drain; it ends when its standard input does, so that it can't outlive a fleet that was killed.
     """
-    command = [sys.executable, "-m", "fleet", "csms", "--port", "0", "--records", str(records), "--stop-on-eof"]
+    command = [sys.executable, "-m", "fleet", "csms", "--port", "0", "--records", str(records), "--end-with-stdin"]
     if config.latency_s:
         command += ["--latency", f"{config.latency_s}s"]
     if config.heartbeat_interval_s:

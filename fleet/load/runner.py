@@ -38,6 +38,7 @@ PATIENCE_S = 15.0
 """How long nobody at all may get through to the CSMS before the run is called off."""
 LEAVING_SHARE = 0.5
 """The part of the grace that drivers get to stop and leave by themselves before the charge points drain."""
+LEAVING_LOOK_S = 0.1
 
 
 class End(Enum):
@@ -95,8 +96,7 @@ async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str
 async def _run(config: RunConfig, seed: int, url: str) -> tuple[End, Run]:
     fleet_plans = plans(config)
     board, books = Board(fleet_plans), Books()
-    driving = Driving(Drivers(config, fleet_plans, seed))
-    observer = Observer(board, books, driving)
+    observer = Observer(board, books)
     links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol)
     surroundings = Surroundings(
         seed, Clock.system(), Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s
@@ -104,13 +104,16 @@ async def _run(config: RunConfig, seed: int, url: str) -> tuple[End, Run]:
     async with trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
             fleet = Fleet(surroundings, living)
+            driving = Driving(Drivers(config, fleet_plans, seed), fleet.tell)
+            observer.add(driving)
             running = Run(config, seed, fleet_plans, url, fleet, driving, board, books, trio.current_time())
             stop, abort = trio.Event(), trio.Event()
             everything.start_soon(_watch_signals, stop, abort)
             everything.start_soon(_abort, abort, living.cancel_scope)
             everything.start_soon(partial(show_progress, board, running.started_at, config.duration_s))
             living.start_soon(_ramp, running)
-            living.start_soon(driving.run, fleet)
+            living.start_soon(driving.run)
+            driving.start()
             end = await _until_over(running, stop)
             if end is not End.UNREACHABLE:
                 await _drain(running)
@@ -146,7 +149,9 @@ async def _drain(running: Run) -> None:
     grace_s = running.config.grace_s
     deadline = trio.current_time() + grace_s
     with trio.move_on_after(grace_s * LEAVING_SHARE):
-        await running.driving.leave()
+        running.driving.drain()
+        while not running.driving.drivers.idle:
+            await trio.sleep(LEAVING_LOOK_S)
     # At the ramp's rate: a thousand StopTransactions in one instant would be a test of its own.
     pause_s = min(1.0 / running.config.csms.connect_rate_per_s, grace_s / 4 / max(1, len(running.fleet.berths)))
     with trio.move_on_at(deadline):
