@@ -1,0 +1,114 @@
+"""`fleet csms`: the embedded central system as a program of its own.
+
+When it is ready it prints one line, `fleet csms listening on ws://HOST:PORT/`, for people and for a parent process that
+asked for a free port. SIGTERM and Ctrl-C close every connection with 1001 and end it with exit code 0.
+
+Nothing heavy is imported before it runs, so that `fleet --help` stays quick.
+"""
+
+import argparse
+from pathlib import Path
+
+from fleet.errors import EXIT_DONE, FleetError
+from fleet.quantities import parse_duration
+from fleet.words import RegistrationStatus
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `fleet csms` to a parser."""
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=9000, metavar="PORT", help="0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--latency", type=_duration, default=0.0, metavar="TIME", help="wait so long before every answer, such as 50ms"
+    )
+    parser.add_argument(
+        "--boot",
+        type=_registration,
+        metavar="STATUS",
+        default=RegistrationStatus.ACCEPTED,
+        help="the answer to BootNotification: Accepted, Pending or Rejected (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--heartbeat-interval",
+        type=_whole_seconds,
+        default=60,
+        metavar="TIME",
+        help="the interval that charge points are told with Accepted; 0 lets them choose (default: 60s)",
+    )
+    parser.add_argument(
+        "--boot-retry",
+        type=_whole_seconds,
+        default=10,
+        metavar="TIME",
+        help="the interval that charge points are told with Pending and Rejected (default: 10s)",
+    )
+    parser.add_argument(
+        "--records", type=Path, metavar="FILE", help="append every transaction to FILE as JSON lines, or go on with it"
+    )
+    parser.add_argument(
+        "--end-with-stdin", action="store_true", help="end when standard input does: for a parent process"
+    )
+
+
+def run_csms(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C; returns the exit code.
+
+    Raises FleetError with one clear line for an address that can't be had, or records that can't be kept.
+    """
+    import trio
+
+    from fleet.csms.process import run
+    from fleet.csms.server import Options
+
+    options = Options(
+        host=arguments.host,
+        port=arguments.port,
+        latency_s=arguments.latency,
+        boot=arguments.boot,
+        heartbeat_interval_s=arguments.heartbeat_interval,
+        boot_retry_s=arguments.boot_retry,
+        records=arguments.records,
+    )
+    try:
+        trio.run(run, options, arguments.end_with_stdin)
+    except BaseExceptionGroup as group:
+        told, rest = group.split(FleetError)
+        if told is None or rest is not None:
+            raise
+        raise _first(told) from None
+    return EXIT_DONE
+
+
+def _first(group: BaseExceptionGroup[FleetError]) -> FleetError:
+    """One error of a group: a full disk is told once, not by every connection."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _registration(text: str) -> RegistrationStatus:
+    for status in RegistrationStatus:
+        if status.lower() == text.lower():
+            return status
+    raise argparse.ArgumentTypeError(f"expected Accepted, Pending or Rejected, got {text!r}")
+
+
+def _whole_seconds(text: str) -> int:
+    interval_s = _duration(text)
+    if interval_s != int(interval_s):
+        raise argparse.ArgumentTypeError(f"not whole seconds: {text!r}; OCPP intervals are")
+    return int(interval_s)
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and len(text) <= 5 and int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"not a port: {text!r}; expected 0 to 65535")
