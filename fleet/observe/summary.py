@@ -1,0 +1,152 @@
+"""The summary at the end of a run: what the fleet did, whether the books balance, and what went wrong.
+
+Plain text, for a terminal, a log and a pull request alike. What is zero and would be a fault is said in one word;
+what isn't is listed with its first cases, so that the next step needs no other tool.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from fleet.observe.board import Board, ChargePointState
+from fleet.observe.books import Balance
+from fleet.observe.figures import format_count, format_counts, format_energy, format_rate
+from fleet.observe.tally import Tally
+from fleet.quantities import format_duration
+
+_LABEL_WIDTH = 18
+_RESULT = "Result"
+_TIMEOUT = "Timeout"
+_DISCONNECTED = "Disconnected"
+
+
+def render(
+    board: Board,
+    balance: Balance,
+    elapsed_s: float,
+    seed: int,
+    *,
+    started_at: float | None = None,
+    visits: Mapping[str, int] | None = None,
+) -> str:
+    """The whole summary, without a newline at the end.
+
+    `elapsed_s` is the length of the run, drain included; `started_at` its beginning on the monotonic clock, for saying
+    how long the ramp took; `visits` how the drivers' visits went, by word, in the order to be shown.
+    """
+    lines = [f"fleet: {format_count(board.charge_points)} charge points, {format_duration(elapsed_s)}, seed {seed}", ""]
+    lines += _charge_points(board, started_at)
+    lines += ["", *_messages(board, elapsed_s), "", *_transactions(board, balance)]
+    if visits:
+        lines.append(
+            _line("visits", format_counts((word.replace("_", " "), n) for word, n in visits.items()) or "none")
+        )
+    lines += ["", *_books(balance), "", *_troubles(board), "", f"to repeat this run: --seed {seed}"]
+    return "\n".join(lines)
+
+
+def _line(label: str, *texts: str) -> str:
+    dots = "." * (_LABEL_WIDTH - len(label))
+    return f"  {label} {dots} " + ", ".join(text for text in texts if text)
+
+
+def _charge_points(board: Board, started_at: float | None) -> Iterator[str]:
+    accepted = f"{format_count(board.accepted)} accepted"
+    if board.accepted_at is not None and started_at is not None:
+        accepted += f" (the last after {format_duration(board.accepted_at - started_at)})"
+    ended = format_counts((state.value, count) for state, count in board.by_state.items())
+    yield _line(
+        "charge points",
+        f"{format_count(board.reached)} of {format_count(board.charge_points)} connected",
+        accepted,
+        f"{format_count(board.connectors)} connectors",
+    )
+    yield _line("at the end", ended)
+    yield _line("connects", format_count(board.connects), _tallied("lost", board.disconnects))
+    if board.connect_failures:
+        yield _line("failed connects", _tallied("", board.connect_failures))
+    if board.restarts:
+        yield _line("restarts", _tallied("", board.restarts))
+
+
+def _tallied(label: str, tally: Tally) -> str:
+    """`lost 3 (reset 2, ping-timeout 1)`, nothing where there is nothing."""
+    if not tally:
+        return ""
+    parts = ", ".join(f"{word} {format_count(count)}" for word, count in tally)
+    return f"{label} {format_count(tally.total)} ({parts})".strip()
+
+
+def _messages(board: Board, elapsed_s: float) -> Iterator[str]:
+    rate = format_rate(board.messages / elapsed_s) if elapsed_s > 0 else ""
+    yield _line("messages", format_count(board.messages), rate)
+    yield from _actions("to the CSMS", board.sent, elapsed_s)
+    yield from _actions("from the CSMS", board.served, elapsed_s)
+
+
+def _actions(title: str, counts: Mapping[tuple[str, str], int], elapsed_s: float) -> Iterator[str]:
+    by_action: dict[str, dict[str, int]] = {}
+    for (action, outcome), count in counts.items():
+        by_action.setdefault(action, {})[outcome] = count
+    if not by_action:
+        return
+    yield f"    {title:<24}{'count':>12}{'rate':>10}{'errors':>9}{'timeouts':>10}{'cut off':>9}"
+    for action, outcomes in sorted(by_action.items(), key=lambda item: -sum(item[1].values())):
+        total, timeouts, cut = sum(outcomes.values()), outcomes.get(_TIMEOUT, 0), outcomes.get(_DISCONNECTED, 0)
+        errors = total - outcomes.get(_RESULT, 0) - timeouts - cut
+        rate = format_rate(total / elapsed_s) if elapsed_s > 0 else ""
+        codes = sorted(outcomes.items() - {(word, outcomes.get(word)) for word in (_RESULT, _TIMEOUT, _DISCONNECTED)})
+        yield (
+            f"    {action:<24}{format_count(total):>12}{rate:>10}{format_count(errors):>9}{format_count(timeouts):>10}"
+            f"{format_count(cut):>9}" + (f"  {', '.join(f'{code} {count}' for code, count in codes)}" if codes else "")
+        )
+
+
+def _transactions(board: Board, balance: Balance) -> Iterator[str]:
+    yield _line(
+        "transactions",
+        f"{format_count(balance.started)} started",
+        f"{format_count(balance.stopped)} stopped",
+        f"{format_count(balance.delivered)} delivered",
+        f"{format_count(balance.lost)} lost",
+    )
+    if board.stopped:
+        yield _line("stopped by", format_counts(iter(board.stopped)))
+    if board.abandoned:
+        yield _line("abandoned", f"{format_count(board.abandoned)} on charge points that were given up")
+    if board.lost:
+        yield _line("messages lost", _tallied("", board.lost))
+    if board.outbox:
+        yield _line("still waiting", f"{format_count(board.outbox)} transaction messages")
+
+
+def _books(balance: Balance) -> Iterator[str]:
+    energies = [
+        ("metered", balance.metered_wh),
+        ("reported", balance.reported_wh),
+        ("acknowledged", balance.acknowledged_wh),
+    ]
+    if balance.recorded_wh is not None:
+        energies.append(("recorded", balance.recorded_wh))
+    if len({energy_wh for _, energy_wh in energies}) == 1:
+        words = " = ".join(word for word, _ in energies)
+        yield _line("energy", f"{format_count(balance.metered_wh)} Wh {words} ({format_energy(balance.metered_wh)})")
+    else:
+        yield _line("energy", *(f"{format_count(energy_wh)} Wh {word}" for word, energy_wh in energies))
+    verdict = "balanced" if balance.balanced else "NOT BALANCED"
+    if balance.recorded is None:
+        verdict += " on our side; no records of the CSMS to compare with"
+    yield _line("books", verdict)
+    for finding in balance.findings:
+        yield f"    {finding}"
+
+
+def _troubles(board: Board) -> Iterator[str]:
+    given_up = board.by_state[ChargePointState.GIVEN_UP]
+    for label, tally, total in (
+        ("violations", board.violations, board.violations.total),
+        ("crashes", board.crashes, board.crashes.total),
+        ("given up", board.given_up, given_up),
+    ):
+        yield _line(label, format_count(total) if total else "none")
+        for word, count in tally:
+            yield f"    {word}: {format_count(count)}"
+            yield from (f"      {case}" for case in tally.cases.get(word, ()))
