@@ -64,7 +64,7 @@ def test_a_run_against_the_embedded_csms_ends_with_balanced_books_and_exit_code_
     assert done.returncode == 0, done.stdout + done.stderr
     assert "seed 42" in done.stdout
     closed = [json.loads(line) for line in records.read_text().splitlines()]
-    stops = [record for record in closed if record.get("record") == "stop"]
+    stops = [record for record in closed if record.get("kind") == "stop"]
     assert len(stops) > 10, closed[:3]
     assert all(record["energy_wh"] == record["meter_stop_wh"] - record["meter_start_wh"] for record in stops)
 
@@ -87,7 +87,7 @@ def test_the_first_interrupt_drains_and_prints_the_summary(csms: tuple[str, Path
     assert "seed" in said
     assert "Traceback" not in complaints
     opened = [json.loads(line) for line in records.read_text().splitlines()]
-    assert sum(r.get("record") == "start" for r in opened) == sum(r.get("record") == "stop" for r in opened)
+    assert sum(r.get("kind") == "start" for r in opened) == sum(r.get("kind") == "stop" for r in opened)
 
 
 def test_a_second_interrupt_stops_at_once() -> None:

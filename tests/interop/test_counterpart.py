@@ -3,8 +3,6 @@
 import itertools
 import json
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,59 +10,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from counterparts.process import Counterpart
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-PROGRAM = Path(__file__).with_name("counterpart.py")
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": "2026-11-22T11:17:32.123Z"}
 
 
 def now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-class Counterpart:
-    """The process under test, its files and its control channel."""
-
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        self.folder = folder
-        options = [f"--{name}={folder / name}.jsonl" for name in ("records", "log", "frames")]
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), "--port", str(port), "--control", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.stdin, self.stdout = self.process.stdin, self.process.stdout
-        self.port = int(self.stdout.readline())
-
-    def connect(self, charge_point: str = "CP0001") -> ClientConnection:
-        return connect(
-            f"ws://127.0.0.1:{self.port}/ocpp/{charge_point}",
-            subprotocols=[Subprotocol("ocpp1.6")],
-            proxy=None,
-        )
-
-    def order(self, **order: Any) -> dict[str, Any]:
-        self.stdin.write(json.dumps(order) + "\n")
-        self.stdin.flush()
-        return cast(dict[str, Any], json.loads(self.stdout.readline()))
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / f"{name}.jsonl").read_text().splitlines()]
-
-    def rules(self, charge_point: str | None = None) -> list[str]:
-        return [line["rule"] for line in self.lines("log") if charge_point in (None, line["charge_point"])]
-
-    def end(self, signal_number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(signal_number)
-        status = self.process.wait(10)
-        self.stdin.close()
-        self.stdout.close()
-        return status
 
 
 @pytest.fixture
