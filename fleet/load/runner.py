@@ -1,6 +1,5 @@
 """A run from beginning to end: CSMS, ramp, drivers, drain, books, summary, exit code."""
 
-import math
 import random
 import signal
 import sys
@@ -21,6 +20,7 @@ from fleet.commands.vocabulary import Drain
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
+from fleet.link.endpoint import mask
 from fleet.load import limits
 from fleet.load.central import embedded
 from fleet.load.config import RunConfig, plans
@@ -38,7 +38,6 @@ PATIENCE_S = 15.0
 """How long nobody at all may get through to the CSMS before the run is called off."""
 LEAVING_SHARE = 0.5
 """The part of the grace that drivers get to stop and leave by themselves before the charge points drain."""
-LEAVING_LOOK_S = 0.1
 
 
 class End(Enum):
@@ -77,10 +76,11 @@ async def run(config: RunConfig, records: Path | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
         async with _central(config, records) as url:
-            _say(f"fleet: {config.charge_point_count} charge points against {url}")
+            _say(f"fleet: {config.charge_point_count} charge points against {mask(url)}")
             end, running = await _run(config, seed, url)
+            elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
-        return _conclude(end, running, records)
+        return _conclude(end, running, records, elapsed_s)
 
 
 @asynccontextmanager
@@ -96,7 +96,8 @@ async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str
 async def _run(config: RunConfig, seed: int, url: str) -> tuple[End, Run]:
     fleet_plans = plans(config)
     board, books = Board(fleet_plans), Books()
-    observer = Observer(board, books)
+    driving = Driving(Drivers(config, fleet_plans, seed))
+    observer = Observer(board, books, driving)
     links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol)
     surroundings = Surroundings(
         seed, Clock.system(), Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s
@@ -104,16 +105,13 @@ async def _run(config: RunConfig, seed: int, url: str) -> tuple[End, Run]:
     async with trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
             fleet = Fleet(surroundings, living)
-            driving = Driving(Drivers(config, fleet_plans, seed), fleet.tell)
-            observer.add(driving)
             running = Run(config, seed, fleet_plans, url, fleet, driving, board, books, trio.current_time())
             stop, abort = trio.Event(), trio.Event()
             everything.start_soon(_watch_signals, stop, abort)
             everything.start_soon(_abort, abort, living.cancel_scope)
             everything.start_soon(partial(show_progress, board, running.started_at, config.duration_s))
             living.start_soon(_ramp, running)
-            living.start_soon(driving.run)
-            driving.start()
+            living.start_soon(driving.run, fleet)
             end = await _until_over(running, stop)
             if end is not End.UNREACHABLE:
                 await _drain(running)
@@ -149,9 +147,7 @@ async def _drain(running: Run) -> None:
     grace_s = running.config.grace_s
     deadline = trio.current_time() + grace_s
     with trio.move_on_after(grace_s * LEAVING_SHARE):
-        running.driving.drain()
-        while not running.driving.drivers.idle:
-            await trio.sleep(LEAVING_LOOK_S)
+        await running.driving.leave()
     # At the ramp's rate: a thousand StopTransactions in one instant would be a test of its own.
     pause_s = min(1.0 / running.config.csms.connect_rate_per_s, grace_s / 4 / max(1, len(running.fleet.berths)))
     with trio.move_on_at(deadline):
@@ -176,16 +172,18 @@ async def _abort(abort: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def _conclude(end: End, running: Run, records: Path | None) -> int:
+def _conclude(end: End, running: Run, records: Path | None, elapsed_s: float) -> int:
+    board = running.board
     if end is End.UNREACHABLE:
-        why = running.board.last_connect_failure or "no connection was even tried"
-        raise UnreachableError(f"no charge point could connect to {running.url}: {why}")
+        failures = [case for cases in board.connect_failures.cases.values() for case in cases]
+        why = failures[0] if failures else "no connection was even tried"
+        raise UnreachableError(f"no charge point could connect to {mask(running.url)}: {why}")
     balance = running.books.compare(read_records(records) if records is not None else None)
-    elapsed_s = trio.current_time() - running.started_at
-    _say(render(running.board, balance, elapsed_s, running.seed))
+    visits = attrs.asdict(running.driving.drivers.counts)
+    _say(render(board, balance, elapsed_s, running.seed, started_at=running.started_at, visits=visits))
     if end is End.INTERRUPTED:
         return EXIT_INTERRUPTED
-    return EXIT_DONE if balance.balanced and not math.isnan(elapsed_s) else EXIT_FAILED
+    return EXIT_DONE if balance.balanced else EXIT_FAILED
 
 
 def _say(line: str) -> None:
