@@ -240,8 +240,14 @@ def _is_enum(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, StrEnum)
 
 
-def _renamed(cls: type) -> dict[str, Any]:
-    return {a.name: override(rename=wire_name(a.name)) for a in attrs.fields(cls) if wire_name(a.name) != a.name}
+def _overrides(cls: type) -> dict[str, Any]:
+    """Each field's wire name; for an enumeration also its hook, which spares looking it up for every value."""
+    overrides = {}
+    for attribute in attrs.fields(cls):
+        kind = _given(attribute.type) if _is_optional(attribute.type) else attribute.type
+        hook = _enum_hook(kind) if _is_enum(kind) else None
+        overrides[attribute.name] = override(rename=wire_name(attribute.name), struct_hook=hook)
+    return overrides
 
 
 def _structure_class(cls: Any, converter: Converter) -> Hook:
@@ -250,13 +256,15 @@ def _structure_class(cls: Any, converter: Converter) -> Hook:
         converter,
         _cattrs_forbid_extra_keys=True,
         _cattrs_detailed_validation=False,
-        **_renamed(cls),
+        **_overrides(cls),
     )
     return hook
 
 
 def _unstructure_class(cls: Any, converter: Converter) -> Callable[[Any], Any]:
-    hook: Callable[[Any], Any] = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **_renamed(cls))
+    hook: Callable[[Any], Any] = make_dict_unstructure_fn(
+        cls, converter, _cattrs_omit_if_default=True, **_overrides(cls)
+    )
     return hook
 
 

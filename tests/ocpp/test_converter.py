@@ -191,7 +191,12 @@ MALFORMED: list[tuple[type, object, CallErrorCode, str]] = [
     (v16.GetConfigurationRequest, {"key": ["A" * 51]}, PROPERTY, "key[0]: expected at most 50 characters"),
     (v16.ChangeConfigurationRequest, {"key": "A", "value": "v" * 501}, PROPERTY, "value: expected at most 500 "),
     (v16.DataTransferRequest, {"vendorId": "v" * 256}, PROPERTY, "vendorId: expected at most 255 characters"),
-    (v16.UnlockConnectorRequest, {"connectorId": 0}, PROPERTY, "connectorId: expected 1 or more, got 0"),
+    (
+        v16.StartTransactionRequest,
+        {"connectorId": 0, "idTag": "T", "meterStart": 0, "timestamp": "2026-11-22T12:00:00Z"},
+        PROPERTY,
+        "connectorId: expected 1 or more, got 0",
+    ),
     (
         v16.ChangeAvailabilityRequest,
         {"connectorId": -1, "type": "Operative"},

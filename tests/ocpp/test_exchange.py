@@ -230,6 +230,16 @@ def test_an_answer_from_before_the_cut_is_unknown_after_it(line: Line) -> None:
     assert line.exchange.waiting == 1
 
 
+def test_a_late_answer_is_unknown_too_once_the_connection_was_cut(line: Line) -> None:
+    line.say("StartTransaction", "T")
+    line.sent(0.0)
+    line.exchange.tick(30.0)
+    line.exchange.link_down(31.0)
+    line.exchange.link_up(32.0)
+    assert rule_of(line.answer("m1", START_CONF)) == "unknown-reply"
+    assert line.exchange.waiting == 1
+
+
 def test_the_outbox_survives_a_reboot_with_its_bindings(line: Line) -> None:
     line.say("StartTransaction", "T")
     line.sent(0.0)
