@@ -175,6 +175,11 @@ def answer_failed(head: bytes, offered: tuple[str, ...]) -> tuple[bool, Failure 
     return True, Failure("subprotocol", one_line(f"offered {', '.join(offered)}; the answer {said}"))
 
 
+def slow_reader(limit_s: float) -> Failure:
+    """The other side lets what we send pile up."""
+    return Failure("slow-reader", f"nothing was read from us for {limit_s:g} s")
+
+
 def connection_ended(closed: ConnectionClosed, *, loss: str, close_frame_sent: bool) -> Failure:
     """Why an open connection is over; `loss` is what the wire saw where it was simply lost.
 

@@ -25,7 +25,7 @@ from fleet.core.effects import CloseLink, LinkOrder, SetPingInterval
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkReport, LinkUp
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import Endpoint
-from fleet.link.failures import Failure, connecting_failed, connection_ended, library_failed
+from fleet.link.failures import Failure, connecting_failed, connection_ended, library_failed, slow_reader
 from fleet.link.wire import OpenStream, StageFailed, Wire, open_wire_stream
 
 Gate = Callable[[], Awaitable[object]]
@@ -217,15 +217,7 @@ class _Link:
         """Until cancelled, or until the connection is closed as asked."""
         try:
             await self._obey_dialling()
-            while self.asked is None:
-                order = await self.orders.receive_until(self.ping_at)
-                if order is None:
-                    self._start_ping()
-                elif isinstance(order, str):
-                    if self.socket is not None:
-                        await self._send(self.socket, order)
-                else:
-                    self._note(order)
+            await self._obey_open()
         except (trio.ClosedResourceError, trio.EndOfChannel):
             self.orphaned = True
         else:
@@ -239,6 +231,39 @@ class _Link:
             while self.asked is None:
                 self._note(await self.orders.receive())
         self.dialling = None
+
+    async def _obey_open(self) -> None:
+        """Send, and ping when it is time: until a close is asked for, or until the CSMS reads no more.
+
+        One guard, its deadline moved along, is both the ping's timer and the limit on sending: a scope of its own for
+        each of these would cost every message as much as a switch of tasks.
+        """
+        receive, order = self.orders.receive, None
+        while self.asked is None:
+            sending = False
+            with trio.CancelScope() as guard:
+                while self.asked is None and not guard.cancel_called:
+                    if order is None:
+                        guard.deadline = self.ping_at
+                        order = await receive()
+                        if guard.cancel_called:
+                            # Not under a guard that is spent: the order is seen to in the next round.
+                            break
+                    if not isinstance(order, str):
+                        self._note(order)
+                    elif self.socket is not None:
+                        guard.deadline = trio.current_time() + self.limits.send_s
+                        sending = True
+                        await self._send(self.socket, order)
+                        sending = False
+                    order = None
+            if sending:
+                # Part of a frame may be out: nothing sensible can be sent on this wire any more.
+                self._fail(slow_reader(self.limits.send_s))
+                self._end()
+                await trio.sleep_forever()
+            if trio.current_time() >= self.ping_at:
+                self._start_ping()
 
     def _note(self, order: LinkOrder) -> None:
         """Take in an order that is no frame; a frame is dropped, as it has no connection to go to."""

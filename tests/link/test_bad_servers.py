@@ -17,6 +17,8 @@ from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkUp
 from fleet.link.endpoint import Endpoint, basic_auth
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
+# More than fits in the buffers between two loopback sockets of which one is never read.
+STUFFING = "x" * 8_000_000
 Spoil = Callable[[trio.SocketStream, WebSocketConnection], Awaitable[None]]
 
 
@@ -313,7 +315,7 @@ async def test_a_server_that_stops_reading_does_not_stall_us_for_ever(lab: Modul
     async def deaf(stream: trio.SocketStream, socket: WebSocketConnection) -> None:
         await trio.sleep_forever()
 
-    down = await first_end(lab, deaf, "x" * 30_000_000)
+    down = await first_end(lab, deaf, STUFFING)
     assert (down.reason, down.detail) == ("slow-reader", "nothing was read from us for 0.3 s")
 
 
@@ -339,7 +341,7 @@ async def test_a_close_the_server_never_answers_is_cut_short(lab: ModuleType) ->
 
     assert (await first_end(lab, deaf, CloseLink(reconnect=True))).reason == "close-timeout"
     # The same with the way out stopped up already.
-    down = await first_end(lab, deaf, "x" * 30_000_000, CloseLink(reconnect=True))
+    down = await first_end(lab, deaf, STUFFING, CloseLink(reconnect=True))
     assert down.reason in {"slow-reader", "close-timeout"}
 
 
