@@ -65,7 +65,7 @@ class Counts:
 
     arrived: int = 0
     turned_away: int = 0
-    """Found nothing free, or too many waiting, and drove on."""
+    """Found nothing free, or too many waiting, or waited until the run closed, and drove on."""
     begun: int = 0
     served: int = 0
     interrupted: int = 0
@@ -158,6 +158,7 @@ class Drivers:
         """Nobody comes any more, and who waits drives on; who is there stays as long as planned."""
         self.closed = True
         for spot in self._spots:
+            self.counts.turned_away += spot.waiting
             spot.waiting = 0
 
     def drain(self, now: float) -> None:

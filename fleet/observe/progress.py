@@ -5,6 +5,7 @@ a terminal that was paused with Ctrl-S, or a pipe that nobody reads, must not st
 restored however the task ends.
 """
 
+import math
 import os
 import sys
 from collections import deque
@@ -76,7 +77,7 @@ class Facts:
     def remaining(self) -> str:
         """`00:18 left`, or `draining` once the time is over."""
         left_s = self.duration_s - self.elapsed_s
-        return f"{format_clock(left_s)} left" if left_s > 0 else "draining"
+        return f"{format_clock(math.ceil(left_s))} left" if left_s > 0 else "draining"
 
 
 @define

@@ -608,6 +608,7 @@ def test_every_visit_ends_and_no_tag_is_at_two_connectors_whatever_happens(
     world.drivers.drain(world.now)
     world.run_until_idle(HOUR_S)
     counts = world.drivers.counts
+    assert counts.arrived == counts.begun + counts.turned_away
     ended = counts.served + counts.interrupted + counts.unserved + counts.sent_home + counts.stranded
     assert ended == counts.begun
     assert world.drivers.deadline == math.inf

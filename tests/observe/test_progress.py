@@ -62,6 +62,10 @@ def test_the_rate_is_that_of_the_last_few_seconds(board: Board) -> None:
     assert watch.facts(20.0).messages_per_s == pytest.approx(10.0)
 
 
+def test_what_is_left_and_what_is_over_make_up_the_whole(board: Board) -> None:
+    assert render_line(Watch(board, started_at=0.0, duration_s=30.0).facts(5.01)).startswith("00:05 00:25 left")
+
+
 def test_after_its_time_a_run_is_draining(board: Board) -> None:
     assert Watch(board, started_at=0.0, duration_s=30.0).facts(31.0).remaining == "draining"
 
