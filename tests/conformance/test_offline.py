@@ -1,5 +1,6 @@
 """Without the CSMS: OCPP 1.6 sections 3.5, 3.7.1 and 5.11 (TC_036 to TC_039)."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -32,9 +33,8 @@ async def test_tc_036_cs_connection_loss_during_transaction(autojump_clock: Any)
         assert taken == sorted(set(taken))
         assert len(taken) == int(trio.current_time() // 60) - int(lost_at // 60)
         energy = [int(spoken.payload["meterValue"][0]["sampledValue"][0]["value"]) for spoken in back]
-        assert [after - before for before, after in zip(energy, energy[1:], strict=False)] == [
-            pytest.approx(POWER_W / 60, abs=1)
-        ] * (len(energy) - 1)
+        for before_wh, after_wh in pairwise(energy):
+            assert after_wh - before_wh == pytest.approx(POWER_W / 60, abs=1)
         await s.do(1, Swipe("TAG"))
         stop, _ = await s.expect("StopTransaction", "1:Finishing")
         assert stop.payload["transactionId"] == transaction_id

@@ -59,6 +59,25 @@ async def test_tc_010_cs_without_a_connector_the_one_with_the_car_is_chosen(auto
         await s.expect(*START, "StartTransaction", "2:Charging")
 
 
+async def test_tc_010_cs_a_charging_profile_is_ignored_by_who_knows_no_smart_charging(autojump_clock: Any) -> None:
+    profile = {
+        "chargingProfileId": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.0}],
+        },
+    }
+    async with stage() as s:
+        await s.do(1, PlugIn())
+        await s.expect("1:Preparing")
+        wish = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile}
+        assert await s.call("RemoteStartTransaction", wish) == ACCEPTED
+        await s.expect(*START, "StartTransaction", "1:Charging")
+
+
 async def test_tc_011_1_cs_remote_start_charging_session_remote_start_first(autojump_clock: Any) -> None:
     async with stage() as s:
         assert await s.call("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1}) == ACCEPTED

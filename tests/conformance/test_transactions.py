@@ -1,4 +1,7 @@
-"""Drivers at the charge point: OCPP 1.6 sections 4.1, 4.8 to 4.10 and 9.1 (TC_003 to TC_005, 007_1, 023_4, 068, 069)."""
+"""Drivers at the charge point: OCPP 1.6 sections 4.1, 4.8 to 4.10 and 9.1.
+
+TC_003, 004_1, 004_2, 005_1, 005_2, 005_3, 007_1, 023_4, 068, 069.
+"""
 
 from typing import Any
 
