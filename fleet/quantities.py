@@ -9,7 +9,8 @@ import re
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _PER_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
-_NUMBER = r"\d+(?:\.\d+)?|\.\d+"
+# With an exponent, because that is how programs write small numbers: 1e-05.
+_NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d{1,3})?"
 _PART = re.compile(rf"({_NUMBER})\s*(us|ms|min|s|m|h|d)\s*")
 _RATE = re.compile(rf"({_NUMBER})\s*/\s*({_NUMBER})?\s*(min|s|m|h|d)")
 # A century: beyond it a duration is a slip of the keyboard, and far beyond it floats overflow.

@@ -22,6 +22,7 @@ from fleet.quantities import format_duration, parse_duration, parse_rate
         ("1h30m", 5400.0),
         ("1h 30m 5s", 5405.0),
         ("2d", 172_800.0),
+        ("1e-05s", 0.00001),
         (" 30s ", 30.0),
         ("0", 0.0),
         ("0s", 0.0),
