@@ -19,10 +19,24 @@ ANSWERS: dict[str, Any] = {
 }
 # Mostly a charge point at work, sometimes trouble; "stall" lets a CALL time out and its retry go.
 WEIGHTS = {
-    **{"start": 2, "meter": 2, "stop": 1, "ordinary": 1, "boot": 1},
-    **{"answer": 3, "refuse": 1, "bad": 1, "broken": 1},
-    **{"stall": 3, "late": 3, "late-refuse": 1, "again": 1},
-    **{"link": 2, "accept": 2, "cut": 1, "suspend": 1, "reboot": 1},
+    "start": 2,
+    "meter": 2,
+    "stop": 1,
+    "ordinary": 1,
+    "boot": 1,
+    "answer": 3,
+    "refuse": 1,
+    "bad": 1,
+    "broken": 1,
+    "stall": 3,
+    "late": 3,
+    "late-refuse": 1,
+    "again": 1,
+    "link": 2,
+    "accept": 2,
+    "cut": 1,
+    "suspend": 1,
+    "reboot": 1,
 }
 STEPS = st.lists(
     st.sampled_from([step for step, weight in WEIGHTS.items() for _ in range(weight)])
