@@ -266,6 +266,18 @@ def test_a_fixed_cable_out_of_the_car_leaves_nothing_to_do() -> None:
     assert bench.memory.cable is Cable.NONE
 
 
+def test_a_fixed_cable_is_never_held_after_the_transaction() -> None:
+    bench = Bench(ConnectorPlan(fixed_cable=True), ConnectorSettings(unlock_on_ev_side_disconnect=False))
+    bench.hear(PlugIn(), StartTransaction("TAG"), UNPLUG_CAR)
+    assert bench.hear(GrantAuthorization("NEXT")) == ["Preparing"]
+
+
+def test_out_of_the_car_a_finishing_connector_waits_for_the_other_end(charging: Bench) -> None:
+    charging.hear(StopTransaction(), UNPLUG_CAR)
+    assert charging.wait(100) == []
+    assert charging.hear(Unplug()) == ["Available"]
+
+
 @pytest.mark.parametrize("end", CableEnd)
 def test_a_fixed_cable_has_one_end_to_unplug(end: CableEnd) -> None:
     bench = Bench(ConnectorPlan(fixed_cable=True))
@@ -287,6 +299,12 @@ def test_a_loose_cable_in_the_socket_still_counts_as_a_beginning(bench: Bench) -
 def test_reconnecting_while_finishing_begins_anew(charging: Bench) -> None:
     charging.hear(UNPLUG_CAR)
     assert charging.hear(PlugIn()) == ["Preparing", "plugged"]
+
+
+def test_a_locked_cable_is_free_once_the_car_is_back() -> None:
+    bench = Bench(settings=ConnectorSettings(unlock_on_ev_side_disconnect=False))
+    bench.hear(PlugIn(), StartTransaction("TAG"), UNPLUG_CAR, PlugIn())
+    assert bench.hear(Unplug()) == ["Available", "unplugged"]
 
 
 def test_unlocking_stops_the_transaction(charging: Bench) -> None:
