@@ -146,6 +146,7 @@ def _carry_out(
 ) -> Restart | Finish | None:
     """Do what the machine asks; returns the ending if it asked for one."""
     ending: Restart | Finish | None = None
+    refused: list[Answered] = []
     for effect in effects:
         match effect:
             case SendFrame():
@@ -157,13 +158,18 @@ def _carry_out(
                     connectors[effect.connector - 1].tell(effect)
                 except MailboxFull:
                     if effect.token is not None:
-                        life.answer(effect.token, f"connector {effect.connector} is too busy")
+                        number = effect.connector
+                        refused.append(Answered(number, effect.token, f"connector {number} is too busy"))
             case Answer():
                 life.answer(effect.token, effect.refusal)
             case CloseLink() | SetPingInterval():
                 _tell_link(link, effect)
             case Restart() | Finish():
                 ending = effect
+    for answer in refused:
+        # The machine knows whose question it was: somebody's in this process, or the CSMS's.
+        more = life.machine.handle(answer, trio.current_time())
+        ending = _carry_out(more, life, connectors, link) or ending
     return ending
 
 
