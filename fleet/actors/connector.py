@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import trio
 
-from fleet.actors.mailbox import Address, Mailbox
+from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.core.connector import Connector
 from fleet.core.effects import GiveOrder
 from fleet.core.reports import Answered, ConnectorReport
@@ -25,24 +25,37 @@ async def run_connector(
     """
     number = machine.number
     await _report(machine.start(trio.current_time(), interrupted), charge_point, unheard)
-    receive = mailbox.receive
+    receive, current_time = mailbox.receive, trio.current_time
+    waiting: Sequence[ConnectorReport] = ()
     while True:
         with trio.CancelScope() as timer:
-            while True:
+            while not waiting:
                 # One scope is re-armed for every message: a new one each time would cost more than the message.
                 timer.deadline = machine.deadline
                 message = await receive()
-                now = trio.current_time()
+                now = current_time()
                 refusal, reports = machine.handle(message.order, now)
                 if message.token is not None:
                     reports = [Answered(number, message.token, refusal), *reports]
                 if machine.deadline <= now:
                     reports = [*reports, *machine.tick(now)]
-                if reports:
-                    await _report(reports, charge_point, unheard)
-        reports = machine.tick(trio.current_time())
-        if reports:
-            await _report(reports, charge_point, unheard)
+                waiting = _hand_over(reports, charge_point)
+        if timer.cancelled_caught:
+            waiting = _hand_over(machine.tick(current_time()), charge_point)
+        if waiting:
+            # Outside the timer: a charge point that is slow to listen must not cost a report.
+            await _report(waiting, charge_point, unheard)
+            waiting = ()
+
+
+def _hand_over(reports: Sequence[ConnectorReport], charge_point: Address[ConnectorReport]) -> Sequence[ConnectorReport]:
+    """Hand over what there is room for, without waiting; returns the rest."""
+    for sent, report in enumerate(reports):
+        try:
+            charge_point.tell(report)
+        except (MailboxFull, MailboxClosed):
+            return reports[sent:]
+    return ()
 
 
 async def _report(

@@ -119,7 +119,8 @@ class Charging:
         """Take the periodic sample that is due, or, of several, put the due instant to the last of them."""
         due_at, interval_s = self.sample_at, self.settings.sample_interval_s
         if due_at + interval_s <= now:
-            self.sample_at = due_at + math.floor((now - due_at) / interval_s) * interval_s
+            # At least one: the quotient of floats may fall short of what their sum reached.
+            self.sample_at = due_at + max(1, math.floor((now - due_at) / interval_s)) * interval_s
             return
         self.sample_at = due_at + interval_s
         settings = self.settings
