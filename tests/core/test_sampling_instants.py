@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.commands.vocabulary import PlugIn, StartTransaction
+from fleet.commands.vocabulary import EV, PlugIn, StartTransaction
 from fleet.core.connector import Connector
 from fleet.core.memory import ConnectorMemory
 from fleet.core.orders import ConnectorSettings
@@ -23,7 +23,7 @@ def test_a_connector_that_wakes_at_or_just_after_a_sampling_instant_samples_once
         1, ConnectorPlan(), ConnectorMemory(), ConnectorSettings(sample_interval_s=interval_s), lambda: "1"
     )
     connector.start(start_at)
-    connector.handle(PlugIn(), start_at)
+    connector.handle(PlugIn(EV(battery_wh=1e9)), start_at)
     connector.handle(StartTransaction(), start_at)
     for _ in range(50):
         now = connector.deadline
