@@ -56,11 +56,12 @@ class Authorizer:
             if known is not None and trusted and self._configuration.local_pre_authorize:
                 return Granted(known.parent_id_tag)
             return ASK_CENTRAL
-        if known is not None and self._configuration.local_authorize_offline:
-            if known.status is AuthorizationStatus.ACCEPTED:
+        if known is not None:
+            if known.status is not AuthorizationStatus.ACCEPTED:
+                # Section 3.5.3: a tag that is known not to be accepted is denied even where unknown ones may charge.
+                return Denied(known.status)
+            if self._configuration.local_authorize_offline:
                 return Granted(known.parent_id_tag)
-            # Section 3.5.3: a tag that is known not to be accepted is denied even where unknown ones may charge.
-            return Denied(known.status)
         if self._configuration.allow_offline_tx_for_unknown_id:
             return Granted()
         return Denied(AuthorizationStatus.INVALID)

@@ -22,6 +22,7 @@ from fleet.core.configuration import Configuration
 from fleet.core.dialect import Dialect, Said
 from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, SetPingInterval
 from fleet.core.instructions import Ending, Instruct
+from fleet.core.keys import INTEGER_MAX
 from fleet.core.memory import ChargePointMemory
 from fleet.core.orders import ApplySettings, ConnectorOrder, DenyAuthorization, GrantAuthorization, TakeReading
 from fleet.core.plan import ChargePointPlan
@@ -52,6 +53,9 @@ from fleet.core.reports import (
 from fleet.core.views import ConnectorView
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
 from fleet.words import Availability, ConnectorStatus
+
+UTC_MAX_S = 2.0**37
+"""The end of the calendar for a charge point, some time in the year 6325."""
 
 ChargePointMessage = Instruct | ConnectorReport | LinkReport
 
@@ -194,6 +198,8 @@ class ChargePoint:
 
     def order(self, connector: int, order: ConnectorCommand | ConnectorOrder, token: int | None = None) -> None:
         """Tell a connector."""
+        if type(order) is GrantAuthorization:
+            views.granted(self.views[connector])
         self._effects.append(GiveOrder(connector, order, token))
 
     def effect(self, effect: Effect) -> None:
@@ -354,7 +360,7 @@ class ChargePoint:
             return
         if answer.interval_s > 0:
             # Section 4.2: the interval of an accepting answer is the heartbeat interval from here on.
-            self.configuration.set("HeartbeatInterval", str(answer.interval_s))
+            self.configuration.set("HeartbeatInterval", str(min(answer.interval_s, INTEGER_MAX)))
         self.configure(now)
         self._open(now)
 
@@ -366,7 +372,9 @@ class ChargePoint:
         self.pulse.begin(now)
 
     def _set_clock(self, utc_s: float, now: float) -> None:
-        """The CSMS's time is the charge point's (sections 4.2 and 4.6)."""
+        """The CSMS's time is the charge point's (sections 4.2 and 4.6), unless no calendar has room around it."""
+        if not 0 <= utc_s < UTC_MAX_S:
+            return
         self.utc_offset_s = utc_s - now
         self.pulse.align(self.configuration, now, utc_s)
 

@@ -86,7 +86,8 @@ def _connector_for(charge_point: ChargePoint, request: RemoteStart) -> int | Non
         if not 1 <= number < len(views):
             return None
         view = views[number]
-        if view.started is None and view.status is not None and view.status.status in STARTABLE:
+        free = view.started is None and not view.granted
+        if free and view.status is not None and view.status.status in STARTABLE:
             candidates.append((STARTABLE.index(view.status.status), number))
     return min(candidates)[1] if candidates else None
 

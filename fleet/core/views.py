@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from fleet.core.reports import StatusChanged, TransactionStarted
+from fleet.words import ConnectorStatus
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 @define
 class ConnectorView:
-    """One connector as its reports show it: `status` now, `notified` to the CSMS, `started` what runs there."""
+    """One connector as its reports show it: `status` now, `notified` to the CSMS, `started` what runs there.
+
+    `granted` means that somebody was let charge there, whose cable may still be on its way.
+    """
 
     status: StatusChanged | None = None
     notified: StatusChanged | None = None
     started: TransactionStarted | None = None
+    granted: bool = False
     status_due_at: float = math.inf
 
 
@@ -31,6 +36,8 @@ def changed(charge_point: ChargePoint, report: StatusChanged, now: float) -> Non
     """A connector, or with number 0 the charge point, has another status."""
     view = charge_point.views[report.connector]
     view.status = report
+    if report.status is not ConnectorStatus.PREPARING:
+        view.granted = False
     if not charge_point.speaking:
         return
     wait_s = charge_point.settings.minimum_status_duration_s
@@ -38,6 +45,12 @@ def changed(charge_point: ChargePoint, report: StatusChanged, now: float) -> Non
         view.status_due_at = now + wait_s
     else:
         _notify(charge_point, view)
+
+
+def granted(view: ConnectorView) -> None:
+    """Somebody may charge there, as soon as the cable is in."""
+    if view.status is not None and view.status.status in (ConnectorStatus.AVAILABLE, ConnectorStatus.PREPARING):
+        view.granted = True
 
 
 def tell_due(charge_point: ChargePoint, now: float) -> None:

@@ -176,6 +176,18 @@ async def test_tc_026_cs_remote_start_charging_session_rejected(autojump_clock: 
         await s.expect(*START_REJECTED, quiet_s=300)
 
 
+async def test_tc_011_1_cs_two_remote_starts_get_two_connectors(autojump_clock: Any) -> None:
+    async with stage(connectors=2) as s:
+        for id_tag in ("ONE", "TWO"):
+            assert await s.call("RemoteStartTransaction", {"idTag": id_tag}) == ACCEPTED
+        assert await s.call("RemoteStartTransaction", {"idTag": "THREE"}) == REJECTED
+        s.forget()
+        await s.do(1, PlugIn())
+        await s.do(2, PlugIn())
+        one, _, two, _ = await s.expect("StartTransaction", "1:Charging", "StartTransaction", "2:Charging")
+        assert (one.payload["idTag"], two.payload["idTag"]) == ("ONE", "TWO")
+
+
 async def test_tc_026_cs_remote_start_on_a_faulted_or_unavailable_connector_is_rejected(autojump_clock: Any) -> None:
     async with stage(connectors=2) as s:
         await s.do(1, InjectFault())

@@ -197,6 +197,21 @@ def test_aligned_readings_follow_the_clock_when_the_csms_sets_it() -> None:
     assert bench.orders == [TakeReading()]
 
 
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_time_at_the_end_of_the_calendar_is_not_believed(time: str) -> None:
+    bench = Bench()
+    bench.boot(600, time=time)
+    bench.wait(10)
+    bench.status(ConnectorStatus.PREPARING)
+    assert bench.payload["timestamp"] == "2026-11-22T12:00:10.000Z"
+
+
+def test_an_interval_beyond_all_integers_is_a_very_long_one() -> None:
+    bench = Bench()
+    bench.boot(2**40)
+    assert bench.machine.deadline == 2**31 - 1
+
+
 # ---- statuses --------------------------------------------------------------------------------------------------------
 
 

@@ -202,6 +202,30 @@ def test_who_gets_no_answer_is_judged_as_if_there_were_no_csms(how: str, unknown
     assert bench.orders == [granted if unknown_may else denied]
 
 
+@pytest.mark.parametrize("local_may", [True, False])
+def test_an_id_tag_known_to_be_blocked_is_denied_offline_whatever_the_keys_say(local_may: bool) -> None:
+    bench = Bench({"AllowOfflineTxForUnknownId": "true", "LocalAuthorizeOffline": str(local_may).lower()})
+    bench.boot(86_400)
+    bench.hear(AuthorizationRequested(1, bench.now, "TAG"))
+    bench.answer({"idTagInfo": {"status": "Blocked"}})
+    bench.cut()
+    bench.orders.clear()
+    bench.hear(AuthorizationRequested(1, bench.now, "TAG"))
+    assert bench.orders == [DenyAuthorization("TAG", AuthorizationStatus.BLOCKED)]
+
+
+def test_a_connector_that_waits_for_somebodys_cable_is_not_given_to_somebody_else() -> None:
+    bench = Bench()
+    bench.boot(86_400)
+    assert bench.call("RemoteStartTransaction", {"idTag": "FIRST"}) == {"status": "Accepted"}
+    assert bench.call("RemoteStartTransaction", {"idTag": "SECOND"}) == {"status": "Rejected"}
+    bench.status(ConnectorStatus.PREPARING)
+    assert bench.call("RemoteStartTransaction", {"idTag": "SECOND", "connectorId": 1}) == {"status": "Rejected"}
+    # The cable never came.
+    bench.status(ConnectorStatus.AVAILABLE)
+    assert bench.call("RemoteStartTransaction", {"idTag": "SECOND"}) == {"status": "Accepted"}
+
+
 def test_a_change_of_keys_reaches_the_connectors_once() -> None:
     bench = Bench()
     bench.boot(86_400)
