@@ -75,7 +75,7 @@ class Wire(trio.abc.Stream):
         self.close_frame_sent = False
         self.loss = ""
 
-    async def send_all(self, data: bytes | memoryview) -> None:
+    async def send_all(self, data: "bytes | bytearray | memoryview[int]") -> None:
         # Whoever sends anything else watches the time, and a limit of its own costs every message 5 us.
         limit_s = math.inf
         if data and data[0] in _CONTROL_FRAMES:
@@ -97,7 +97,7 @@ class Wire(trio.abc.Stream):
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
             data = await self._stream.receive_some(max_bytes)
         except trio.BrokenResourceError as broken:
@@ -112,7 +112,7 @@ class Wire(trio.abc.Stream):
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    def _judge(self, data: bytes) -> None:
+    def _judge(self, data: bytes | bytearray) -> None:
         if not data:
             said = f" after {len(self._head)} bytes of an answer" if self._head else " without an answer"
             self._fail(Failure("handshake", f"the connection ended{said}"))

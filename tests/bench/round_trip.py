@@ -1,6 +1,6 @@
 """CPU per MeterValues round trip: the whole charge point beside a bare trio-websocket loop, in one run.
 
-    python tests/bench/round_trip.py [--charge-points 100 1000] [--rate 2000] [--seconds 10]
+    python tests/bench/round_trip.py [--charge-points 100 1000] [--rate 1000] [--seconds 4]
 
 Both send the same MeterValues text at the same pace over as many connections to the same responder in another process:
 the bare loop is a task per connection that sleeps until its next message is due, sends, and waits for the answer; the
@@ -110,7 +110,7 @@ async def whole(url: str, count: int, rate_per_s: float, seconds: float, rounds:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--charge-points", type=int, nargs="+", default=[100, 1000])
-    arguments.add_argument("--rate", type=float, default=2000.0, help="round trips per second in all")
+    arguments.add_argument("--rate", type=float, default=1000.0, help="round trips per second in all")
     arguments.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
