@@ -42,7 +42,8 @@ from fleet.words import StopReason
 
 MAILBOX_SIZE = 64
 CONNECTOR_MAILBOX_SIZE = 32
-LINK_MAILBOX_SIZE = 64
+LINK_MAILBOX_SIZE = 256
+"""Room for what the link lets wait before it reads no more, and for the orders that a mailbox of frames may yield."""
 GOODBYE_TIMEOUT_S = 5.0
 """How long the link may take to close politely before the socket is simply dropped."""
 

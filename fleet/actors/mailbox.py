@@ -59,6 +59,11 @@ class Mailbox(Generic[T]):
         send, self._channel = trio.open_memory_channel[T](size)
         self.address: Address[T] = Address(send)
 
+    @property
+    def waiting(self) -> int:
+        """How many messages nobody has read yet."""
+        return self._channel.statistics().current_buffer_used
+
     async def receive(self) -> T:
         """The next message; waits for one."""
         return await self._channel.receive()

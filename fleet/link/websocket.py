@@ -42,6 +42,9 @@ class Limits:
     message_bytes: int = field(default=2**20, validator=gt(0))
 
 
+ORDERS_WAITING_MAX = 32
+"""With more than this still to be written nothing more is read: a CSMS that asks faster than it listens has to wait."""
+
 _LIMITS = Limits()
 _BACKOFF = Backoff()
 
@@ -88,6 +91,8 @@ class _Link:
     failure: Failure | None = None
     asked: CloseLink | None = None
     orphaned: bool = False
+    sending: bool = False
+    room: trio.Event | None = None
 
     async def run(self) -> None:
         while True:
@@ -205,11 +210,20 @@ class _Link:
         receive, report = socket.get_message, self.up.report
         try:
             while True:
-                await report(FrameReceived(await receive()))
+                message = await receive()
+                if self.sending:
+                    await self._wait_for_room()
+                await report(FrameReceived(message))
         except ConnectionClosed as closed:
             wire = self.wire
             if self.asked is None and wire is not None:
                 self._fail(connection_ended(closed, loss=wire.loss, close_frame_sent=wire.close_frame_sent))
+
+    async def _wait_for_room(self) -> None:
+        """Every message carried up may bring an answer down: take no more of them than can be written."""
+        while self.socket is not None and self.orders.waiting > ORDERS_WAITING_MAX:
+            self.room = trio.Event()
+            await self.room.wait()
 
     # ---- the task that obeys orders ----------------------------------------------------------------------------------
 
@@ -257,6 +271,9 @@ class _Link:
                         await self._send(self.socket, order)
                         sending = False
                     order = None
+                    if self.room is not None:
+                        self.room.set()
+                        self.room = None
             if sending:
                 # Part of a frame may be out: nothing sensible can be sent on this wire any more.
                 self._fail(slow_reader(self.limits.send_s))
@@ -275,6 +292,7 @@ class _Link:
             self.asked = order
 
     async def _send(self, socket: WebSocketConnection, text: str) -> None:
+        self.sending = True
         try:
             try:
                 await socket.send_message(text)
@@ -284,6 +302,8 @@ class _Link:
         except ConnectionClosed:
             # The listening task learns why, once it has carried up what still came in.
             self.socket = None
+        finally:
+            self.sending = False
 
     async def _close(self) -> None:
         """Close as asked: politely where there is something to close, and in bounded time."""
