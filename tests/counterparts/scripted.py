@@ -15,7 +15,7 @@ import orjson
 import trio
 import trio_websocket
 from attrs import define, field
-from trio.testing import memory_stream_pair
+from trio.testing import lockstep_stream_pair, memory_stream_pair
 
 CALL, RESULT, ERROR = 2, 3, 4
 SILENCE = object()
@@ -54,6 +54,7 @@ class ScriptedCentral:
     `answers[action]` takes the request's payload and returns the result's payload, `SILENCE`, a `(code, description)`
     pair for a CALLERROR, or a `str` or `bytes` that goes out as it is with the CALL's id in place of `{id}`.
     `latency_s` says how long an answer takes; `refusing` lets nobody connect, `hanging_up` nobody stay.
+    With `buffering` off the wire holds nothing, and whoever talks to a `deaf` CSMS has to wait.
     """
 
     nursery: trio.Nursery
@@ -64,6 +65,8 @@ class ScriptedCentral:
     connects: int = 0
     refusing: bool = False
     hanging_up: bool = False
+    buffering: bool = True
+    deaf: bool = False
     latency_s: Callable[[Heard], float] | None = None
     overlaps: list[Heard] = field(factory=list)
     _ids: Any = field(factory=lambda: itertools.count(1))
@@ -79,7 +82,7 @@ class ScriptedCentral:
         await trio.lowlevel.checkpoint()
         if self.refusing:
             raise ConnectionRefusedError(111, "Connection refused")
-        ours, theirs = memory_stream_pair()
+        ours, theirs = memory_stream_pair() if self.buffering else lockstep_stream_pair()
         self._streams.append(ours)
         self.nursery.start_soon(self._serve, ours)
         return theirs
@@ -94,6 +97,12 @@ class ScriptedCentral:
         for stream in streams:
             await trio.aclose_forcefully(stream)
 
+    async def close(self, charge_point: str, code: int, reason: str | None = None) -> None:
+        """Close a connection with a close frame."""
+        # The reader ends the connection's nursery, and the library then waits for an answer that it has had.
+        with trio.move_on_after(1):
+            await self.connections[charge_point].aclose(code, reason)
+
     async def _serve(self, stream: trio.abc.Stream) -> None:
         try:
             async with trio.open_nursery() as nursery:
@@ -107,6 +116,8 @@ class ScriptedCentral:
                 if self.hanging_up:
                     await socket.aclose()
                 while True:
+                    while self.deaf:
+                        await trio.sleep(1)
                     self._take(charge_point, orjson.loads(await socket.get_message()), nursery, socket)
         except* (trio_websocket.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass

@@ -13,14 +13,17 @@ from fleet.actors.charge_point import RunLink
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.actors.supervisor import RestartPolicy
 from fleet.clock import Clock
-from fleet.commands.vocabulary import Command
+from fleet.commands.vocabulary import Command, PlugIn, StartTransaction, StopTransaction, Unplug
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
-from fleet.core.reports import ObservedReport
+from fleet.core.reports import ObservedReport, Restarted
 from fleet.link.endpoint import Endpoint
 from fleet.link.websocket import run_link
 
 R = TypeVar("R")
+
+QUIET = {"WebSocketPingInterval": "0", "HeartbeatInterval": "0", "MeterValueSampleInterval": "0"}
+"""A configuration in which a charge point only speaks when something happened."""
 
 
 @define(eq=False)
@@ -45,9 +48,26 @@ class World:
 
     async def until(self, condition: Callable[[], Any], timeout_s: float = 3600.0) -> None:
         """Let virtual time pass until something is so; fails when it never gets so."""
+        began_at = trio.current_time()
         with trio.fail_after(timeout_s):
             while not condition():
-                await trio.sleep(0.01)
+                # Soon it shall be seen soon; what takes long isn't worth a hundred looks a second.
+                await trio.sleep(0.01 if trio.current_time() < began_at + 100 else 1)
+
+    async def still_charges(self, target: str = "CP1/2") -> None:
+        """Nothing has crashed, and a whole transaction goes to the CSMS and comes back."""
+        assert not self.reported(Restarted)
+        stops = len(self.central.said("StopTransaction"))
+        assert await self.do(target, PlugIn()) is None
+        assert await self.do(target, StartTransaction("AFTER")) is None
+        await trio.sleep(60)
+        assert await self.do(target, StopTransaction()) is None
+        assert await self.do(target, Unplug()) is None
+        await self.until(lambda: len(self.central.said("StopTransaction")) > stops, timeout_s=300)
+        started, stopped = self.central.said("StartTransaction")[-1], self.central.said("StopTransaction")[-1]
+        # A minute at 7.2 kW.
+        assert stopped["meterStop"] - started["meterStart"] == 120
+        assert not self.reported(Restarted)
 
     async def booted(self) -> None:
         """Until every charge point is accepted and has told its statuses."""
