@@ -85,10 +85,11 @@ def assert_the_wire_says_the_same(wire: Wire, closed: list[Account]) -> None:
                     account.stop, "meter_stop_wh", "stopped_at"
                 )
             for register_wh in register_values(call):
-                assert registers.get(id, account.start["meter_start_wh"]) <= register_wh, (call, "the meter fell")
+                before_wh = registers.get(id, float(account.start["meter_start_wh"]))
+                assert before_wh <= register_wh, (call, "the meter fell")
                 assert register_wh <= account.stop["meter_stop_wh"], (call, "above the meterStop")
                 # Transaction data repeats what was sampled before.
-                registers[id] = register_wh if call.action == "MeterValues" else registers.get(id, 0.0)
+                registers[id] = register_wh if call.action == "MeterValues" else before_wh
     assert sent.keys() == by_id.keys()
     assert all({"StartTransaction", "StopTransaction"} <= actions for actions in sent.values())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import define, field
+from counterparts.fleet_run import FleetRun
 
 Found = TypeVar("Found")
 Payload = dict[str, Any]
@@ -57,10 +58,10 @@ class Running:
 
 @define(eq=False)
 class Wire:
-    """Follows a trace. `alive` says whether there is any sense in waiting for more."""
+    """Follows a trace; `run` is whom to wait for."""
 
     path: Path
-    alive: Callable[[], bool] = lambda: True
+    run: FleetRun
     calls: list[Call] = field(factory=list)
     calls_of: dict[str, list[Call]] = field(factory=dict)
     connections: dict[str, int] = field(factory=dict)
@@ -91,12 +92,12 @@ class Wire:
         """Wait until the condition holds, and return what it returned."""
         deadline = time.monotonic() + timeout_s
         while True:
-            alive = self.alive()
+            alive = self.run.alive
             with self._lock:
                 self.read()
                 if found := condition():
                     return found
-            assert alive, f"the run is over, but not yet: {what}"
+            assert alive, f"the run is over, but not yet: {what}\n{self.run.all_said}"
             assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
             time.sleep(POLL_S)
 

@@ -232,13 +232,16 @@ async def drive(order: dict[str, Any], desk: Desk) -> Any:
     calling = asyncio.create_task(side.call(request, suppress=False, unique_id=message_id))
     closing = asyncio.create_task(side.tap.websocket.wait_closed())
     timeout_s = order.get("timeout_s", 30)
-    done, pending = await asyncio.wait({calling, closing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
+    done, _ = await asyncio.wait({calling, closing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    if done == {closing}:
+        # A last answer, such as a Reset's, can be read already and still on its way through the package.
+        await asyncio.wait({calling}, timeout=1)
+    for task in (calling, closing):
         task.cancel()
     if not done:
         side.tap.forget(message_id)
         raise OrderError("Timeout", f"no answer within {timeout_s} s")
-    if calling not in done:
+    if not calling.done():
         raise OrderError("NotConnected", "the connection ended before the answer")
     failure = calling.exception()
     reply = side.tap.replies.pop(message_id, None)

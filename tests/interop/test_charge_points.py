@@ -392,7 +392,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     try:
         orders.order(op="behave", interval_s=HEARTBEAT_INTERVAL_S)
         with FleetRun(CONFIGURATION, counterpart) as run, ThreadPoolExecutor(len(SCENARIOS)) as pool:
-            wire = Wire(folder / "frames.jsonl", lambda: run.alive)
+            wire = Wire(folder / "frames.jsonl", run)
             wire.until(lambda: len(wire.open) == CHARGE_POINTS, "everybody connected")
             site = Site(orders, wire)
             scenarios = {scenario.__name__: pool.submit(scenario, site) for scenario in SCENARIOS}

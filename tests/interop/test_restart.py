@@ -59,7 +59,7 @@ class Plant:
     wire: Wire = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.wire = Wire(self.folder / "frames.jsonl", lambda: self.run.alive)
+        self.wire = Wire(self.folder / "frames.jsonl", self.run)
 
     def everybody_is_connected(self) -> None:
         self.wire.until(lambda: len(self.wire.open) == CHARGE_POINTS, "everybody connected")
