@@ -69,6 +69,13 @@ def test_a_run_against_the_embedded_csms_ends_with_balanced_books_and_exit_code_
     assert all(record["energy_wh"] == record["meter_stop_wh"] - record["meter_start_wh"] for record in stops)
 
 
+def test_a_file_of_records_can_be_gone_on_with(tmp_path: Path) -> None:
+    arguments = ("--charge-points", "3", "--duration", "5s", "--records", str(tmp_path / "records.jsonl"))
+    for _ in range(2):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_run_against_another_csms_compares_its_records(csms: tuple[str, Path]) -> None:
     url, records = csms
     done = run("--url", url, "--charge-points", "10", "--duration", "6s", "--records", str(records))

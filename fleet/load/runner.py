@@ -4,7 +4,7 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
@@ -29,9 +29,10 @@ from fleet.load.driving import Driving
 from fleet.load.links import WebSocketLinks
 from fleet.load.ramp import freeze, switch_on
 from fleet.observe.board import Board
-from fleet.observe.books import Books, read_records
+from fleet.observe.books import Books
 from fleet.observe.observer import Observer
 from fleet.observe.progress import show_progress
+from fleet.observe.records import Record, read_records
 from fleet.observe.summary import render
 
 PATIENCE_S = 15.0
@@ -75,12 +76,14 @@ async def run(config: RunConfig, records: Path | None = None) -> int:
     _say(f"fleet: seed {seed}")
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
+        # A file that is gone on with holds other runs' transactions: they are nobody's business here.
+        before = records.stat().st_size if records is not None and records.exists() else 0
         async with _central(config, records) as url:
             _say(f"fleet: {config.charge_point_count} charge points against {mask(url)}")
             end, running = await _run(config, seed, url)
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
-        return _conclude(end, running, records, elapsed_s)
+        return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
 
 
 @asynccontextmanager
@@ -172,13 +175,13 @@ async def _abort(abort: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def _conclude(end: End, running: Run, records: Path | None, elapsed_s: float) -> int:
+def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
     board = running.board
     if end is End.UNREACHABLE:
         failures = [case for cases in board.connect_failures.cases.values() for case in cases]
         why = failures[0] if failures else "no connection was even tried"
         raise UnreachableError(f"no charge point could connect to {mask(running.url)}: {why}")
-    balance = running.books.compare(read_records(records) if records is not None else None)
+    balance = running.books.compare(records)
     visits = attrs.asdict(running.driving.drivers.counts)
     _say(render(board, balance, elapsed_s, running.seed, started_at=running.started_at, visits=visits))
     if end is End.INTERRUPTED:
