@@ -55,6 +55,13 @@ async def test_tc_003_cs_the_next_transaction_begins_where_the_meter_stands(auto
         assert start.payload["meterStart"] == stop.payload["meterStop"] > POWER_W - 10
 
 
+async def test_tc_003_cs_the_cable_is_locked_while_the_transaction_runs(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge()
+        assert await s.ask(1, Unplug()) == "Cannot unplug cable during active transaction"
+        await s.expect(within_s=0, quiet_s=300)
+
+
 async def test_tc_003_cs_unplugging_while_finishing_makes_the_connector_available(autojump_clock: Any) -> None:
     async with stage() as s:
         await s.charge()

@@ -226,6 +226,32 @@ def test_a_connector_that_waits_for_somebodys_cable_is_not_given_to_somebody_els
     assert bench.call("RemoteStartTransaction", {"idTag": "SECOND"}) == {"status": "Accepted"}
 
 
+@pytest.mark.parametrize(("status", "orders"), [("Accepted", [GrantAuthorization("TAG")]), ("Blocked", [])])
+def test_the_answer_to_start_transaction_is_remembered_too(status: str, orders: list[object]) -> None:
+    bench = Bench({"LocalPreAuthorize": "true", "StopTransactionOnInvalidId": "false"})
+    bench.boot(86_400)
+    bench.start()
+    bench.answer({"transactionId": 7, "idTagInfo": {"status": status}})
+    bench.stop()
+    bench.answer({})
+    bench.orders.clear()
+    bench.hear(AuthorizationRequested(1, bench.now, "TAG"))
+    assert bench.orders == orders
+    assert (bench.line == "Authorize") is not bool(orders)
+
+
+def test_readings_outside_a_transaction_are_not_kept_for_a_csms_that_does_not_listen_yet() -> None:
+    bench = Bench()
+    bench.boot(60, "Pending")
+    bench.hear(sampled(bench, transaction=None))
+    bench.wait(60)
+    bench.answer({"status": "Accepted", "currentTime": "2026-11-22T12:00:00Z", "interval": 0})
+    bench.acknowledge()
+    assert "MeterValues" not in bench.lines
+    bench.hear(sampled(bench, transaction=None))
+    assert bench.line == "MeterValues"
+
+
 def test_a_change_of_keys_reaches_the_connectors_once() -> None:
     bench = Bench()
     bench.boot(86_400)
