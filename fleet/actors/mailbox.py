@@ -43,9 +43,16 @@ class Address(Generic[T_contra]):
             raise MailboxClosed from None
 
     async def report(self, message: T_contra) -> None:
-        """Put a message in, waiting for room; raises `MailboxClosed`."""
+        """Put a message in, waiting for room; raises `MailboxClosed`.
+
+        With room it is no checkpoint: a turn of the scheduler for every report would cost more than the report. Callers
+        are loops that wait for something else in every round.
+        """
         try:
-            await self._channel.send(message)
+            try:
+                self._channel.send_nowait(message)
+            except trio.WouldBlock:
+                await self._channel.send(message)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise MailboxClosed from None
 
