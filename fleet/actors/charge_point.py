@@ -31,10 +31,15 @@ from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.reports import (
     Answered,
+    AuthorizationRequested,
+    CableChanged,
+    ConnectorReport,
     FrameReceived,
     LinkReport,
     MeterSampled,
     ObservedReport,
+    PowerChanged,
+    StatusChanged,
     TransactionStarted,
     TransactionStopped,
 )
@@ -50,6 +55,7 @@ GOODBYE_TIMEOUT_S = 5.0
 UNOBSERVED = frozenset({FrameReceived, Instruct, Answered})
 """Messages that are no facts about the fleet: frames become facts when they are understood."""
 OF_TRANSACTIONS = (TransactionStarted, TransactionStopped, MeterSampled)
+OF_CONNECTORS = (*OF_TRANSACTIONS, StatusChanged, CableChanged, AuthorizationRequested, PowerChanged)
 
 RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
 
@@ -104,13 +110,27 @@ async def run_charge_point(life: Life) -> Restart | Finish:
                 await link_ended.wait()
             nursery.cancel_scope.cancel()
     finally:
-        # What the mailbox still holds was reported before what its connectors could not hand over any more.
-        left = []
-        while (message := life.mailbox.receive_nowait()) is not None:
-            left.append(message)
-        life.mailbox.close()
-        memory.unheard = [report for report in (*left, *memory.unheard) if isinstance(report, OF_TRANSACTIONS)]
+        memory.unheard = _take_leftovers(life)
     return ending
+
+
+def _take_leftovers(life: Life) -> list[ConnectorReport]:
+    """What the connectors reported and this life didn't live to hear: observed now, as it happened before the end.
+
+    Returns what the next life has to hear, because the CSMS must be told of it.
+    """
+    left: list[ChargePointMessage] = []
+    while (message := life.mailbox.receive_nowait()) is not None:
+        left.append(message)
+    life.mailbox.close()
+    unheard: list[ConnectorReport] = []
+    # What the mailbox still holds was reported before what its connectors could not hand over any more.
+    for message in (*left, *life.memory.unheard):
+        if isinstance(message, OF_CONNECTORS):
+            life.observer.report(life.machine.plan.id, message)
+        if isinstance(message, OF_TRANSACTIONS):
+            unheard.append(message)
+    return unheard
 
 
 async def _run_link(
@@ -128,10 +148,12 @@ async def _loop(
     handle, current_time = machine.handle, trio.current_time
     ending = _carry_out(effects, life, connectors, link)
     while ending is None:
-        with trio.CancelScope() as timer:
+        with trio.CancelScope(deadline=machine.deadline) as timer:
             while ending is None:
-                # One scope is re-armed for every message: a new one each time would cost more than the message.
-                timer.deadline = machine.deadline
+                # One scope serves many messages: a new one for each would cost more than the message. For the same
+                # reason it is only ever armed earlier: a deadline that has moved away costs one idle tick at most.
+                if machine.deadline < timer.deadline:
+                    timer.deadline = machine.deadline
                 message = await receive()
                 now = current_time()
                 if type(message) not in UNOBSERVED:
