@@ -65,6 +65,7 @@ class ScriptedCentral:
     connects: int = 0
     refusing: bool = False
     hanging_up: bool = False
+    heartbeat_interval_s: int = 300
     buffering: bool = True
     deaf: bool = False
     latency_s: Callable[[Heard], float] | None = None
@@ -162,7 +163,11 @@ class ScriptedCentral:
     def _good_answer(self, action: str) -> AnswerMaker:
         accepted = {"idTagInfo": {"status": "Accepted"}}
         return {
-            "BootNotification": lambda _: {"status": "Accepted", "currentTime": utc_now(), "interval": 300},
+            "BootNotification": lambda _: {
+                "status": "Accepted",
+                "currentTime": utc_now(),
+                "interval": self.heartbeat_interval_s,
+            },
             "Heartbeat": lambda _: {"currentTime": utc_now()},
             "Authorize": lambda _: accepted,
             "StartTransaction": lambda _: {"transactionId": next(self._transaction_ids), **accepted},
@@ -176,10 +181,15 @@ class ScriptedCentral:
         """Put anything on the wire."""
         await self.connections[charge_point].send_message(text)
 
-    async def call(self, charge_point: str, action: str, payload: Payload, timeout_s: float = 30.0) -> Any:
-        """Send a CALL and return the answer's payload, or `(code, description)` of a CALLERROR."""
+    async def ask(self, charge_point: str, action: str, payload: Payload) -> str:
+        """Send a CALL and don't wait for the answer; returns its message id, under which `results` will have it."""
         message_id = f"central-{next(self._ids)}"
         await self.send_text(charge_point, orjson.dumps([CALL, message_id, action, payload]).decode())
+        return message_id
+
+    async def call(self, charge_point: str, action: str, payload: Payload, timeout_s: float = 30.0) -> Any:
+        """Send a CALL and return the answer's payload, or `(code, description)` of a CALLERROR."""
+        message_id = await self.ask(charge_point, action, payload)
         with trio.fail_after(timeout_s):
             while message_id not in self.results:
                 await trio.sleep(0.01)
