@@ -1,0 +1,83 @@
+"""Asking many at once: one command to every address, a bounded number of them in flight.
+
+Answers come when they come; what is known so far stays known when somebody gives up in between. The loop belongs to the
+fleet, so the asking takes turns with it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import trio
+from attrs import define, field
+
+from fleet.actors.fleet import ASK_TIMEOUT_S, Fleet
+from fleet.commands.vocabulary import Command
+from fleet.control.answer import Answer, Refused
+from fleet.errors import EXIT_INTERRUPTED
+
+AT_ONCE_MAX = 100
+"""Addresses that are asked at the same time."""
+
+Address = tuple[str, int]
+
+
+@define
+class Outcome:
+    """What became of a command so far; `asked` is how many addresses it is for, `what` the command in words."""
+
+    what: str = "command"
+    asked: int = 0
+    done: dict[str, Any] = field(factory=dict)
+    refused: list[Refused] = field(factory=list)
+
+    def answer(self) -> Answer:
+        """The answer; who was not heard of yet counts as cancelled."""
+        left = self.asked - len(self.done) - len(self.refused)
+        return Answer.counted(self.what, self.done, self.refused, cancelled=left)
+
+    def cancelled(self) -> Answer:
+        """The answer of a command that somebody gave up."""
+        if self.asked:
+            answer = self.answer()
+            if answer.error is not None:
+                return answer
+        return Answer.wrong(f"{self.what}: cancelled", EXIT_INTERRUPTED)
+
+
+def render_address(address: Address) -> str:
+    """`CP1/2`, or `CP1` for the charge point."""
+    charge_point_id, connector = address
+    return f"{charge_point_id}/{connector}" if connector else charge_point_id
+
+
+async def ask_all(
+    fleet: Fleet, addresses: Sequence[Address], command: Command, outcome: Outcome, timeout_s: float = ASK_TIMEOUT_S
+) -> None:
+    """Ask every address and write into `outcome` what became of it; a repeated address is asked once."""
+    addresses = list(dict.fromkeys(addresses))
+    outcome.asked = len(addresses)
+    if len(addresses) == 1:
+        await _ask(fleet, addresses[0], command, outcome, timeout_s)
+        return
+    waiting = iter(addresses)
+    async with trio.open_nursery() as nursery:
+        for _ in range(min(AT_ONCE_MAX, len(addresses))):
+            nursery.start_soon(_ask_in_turn, fleet, waiting, command, outcome, timeout_s)
+
+
+async def _ask_in_turn(
+    fleet: Fleet, waiting: Iterator[Address], command: Command, outcome: Outcome, timeout_s: float
+) -> None:
+    for address in waiting:
+        await _ask(fleet, address, command, outcome, timeout_s)
+
+
+async def _ask(fleet: Fleet, address: Address, command: Command, outcome: Outcome, timeout_s: float) -> None:
+    # Who is refused at once never waits, and a thousand of them must not keep everybody else waiting.
+    await trio.lowlevel.checkpoint()
+    reply = await fleet.request(*address, command, timeout_s)
+    name = render_address(address)
+    if reply.refusal is None:
+        outcome.done[name] = reply.value
+    else:
+        outcome.refused.append(Refused(name, reply.refusal))

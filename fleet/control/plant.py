@@ -1,0 +1,106 @@
+"""The plant: everything that a console acts on and reads from, in one hand.
+
+Commands go to the fleet's actors; whatever is shown comes from listeners of the observer (the board, the details, the
+hub), so that looking at a thousand charge points asks nobody anything. Whoever runs the fleet fills a plant in.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import trio
+from attrs import define, field
+
+from fleet.actors.fleet import Fleet
+from fleet.clock import Clock
+from fleet.control.details import ConnectorDetails, Details
+from fleet.control.hub import Hub
+from fleet.core.plan import ChargePointPlan
+from fleet.observe.board import Board
+from fleet.observe.observer import Observer
+from fleet.words import ConnectorStatus
+
+
+class Crowd(Protocol):
+    """The drivers of a run: `fleet.load.driving.Driving`."""
+
+    @property
+    def paused(self) -> bool:
+        """Nobody comes any more until `resume`."""
+
+    def pause(self) -> None:
+        """Nobody comes from now on; who is there goes on."""
+
+    def resume(self) -> None:
+        """Drivers come again."""
+
+    def add(self, plan: ChargePointPlan, /) -> None:
+        """They may go to this charge point too."""
+
+    def remove(self, charge_point_id: str, /) -> None:
+        """They no longer go there."""
+
+
+PlanAt = Callable[[int], ChargePointPlan]
+
+
+def _nothing_to_drain() -> None:
+    pass
+
+
+@define(eq=False)
+class Plant:
+    """A fleet that runs, with all that is to be seen of it.
+
+    `plan_at` makes the plan of the charge point with a global index (from 1), also beyond those configured; None where
+    the fleet can't grow by number. `drain` asks for the end of the run. `id_tags` are some that drivers use, for
+    completion. `drivers` is None where nobody drives.
+    """
+
+    fleet: Fleet
+    board: Board
+    observer: Observer
+    clock: Clock
+    seed: int
+    drain: Callable[[], None] = _nothing_to_drain
+    drivers: Crowd | None = None
+    plan_at: PlanAt | None = None
+    id_tags: Sequence[str] = ()
+    connect_rate_per_s: float = 50.0
+    started_at: float = field(factory=trio.current_time)
+    details: Details = field(factory=Details)
+    hub: Hub = field(init=False)
+    draining: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.observer.add(self.details)
+        self.hub = Hub(self.observer, self.clock)
+
+    def ask_for_the_end(self) -> None:
+        """The run drains and ends."""
+        self.draining = True
+        self.drain()
+
+    # ---- a directory for targets ---------------------------------------------------------------------------------
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Every charge point's id, in global order."""
+        return tuple(self.fleet.berths)
+
+    def known(self, charge_point_id: str) -> bool:
+        """Is there a charge point of this id?"""
+        return charge_point_id in self.fleet.berths
+
+    def connectors(self, charge_point_id: str) -> int:
+        """How many connectors it has."""
+        return len(self.fleet.berths[charge_point_id].plan.connectors)
+
+    def status(self, charge_point_id: str, connector: int) -> ConnectorStatus | None:
+        """One connector's status, None while its charge point is off; connector 0 is the charge point itself."""
+        if connector:
+            return self.board.status(charge_point_id, connector)
+        return self.details.of(charge_point_id, 0, 0.0).status
+
+    def look_at(self, charge_point_id: str, connector: int) -> ConnectorDetails:
+        """Everything that is known of one connector."""
+        return self.details.of(charge_point_id, connector, trio.current_time())
