@@ -144,17 +144,19 @@ async def _loop(
     life: Life, effects: Sequence[Effect], connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder]
 ) -> Restart | Finish:
     machine, charge_point_id = life.machine, life.machine.plan.id
-    observe, receive = life.observer.report, life.mailbox.receive
+    observe, receive, receive_nowait = life.observer.report, life.mailbox.receive, life.mailbox.receive_nowait
     handle, current_time = machine.handle, trio.current_time
     ending = _carry_out(effects, life, connectors, link)
     while ending is None:
         with trio.CancelScope(deadline=machine.deadline) as timer:
             while ending is None:
-                # One scope serves many messages: a new one for each would cost more than the message. For the same
-                # reason it is only ever armed earlier: a deadline that has moved away costs one idle tick at most.
-                if machine.deadline < timer.deadline:
-                    timer.deadline = machine.deadline
-                message = await receive()
+                message = receive_nowait()
+                if message is None:
+                    # One scope serves many messages: a new one for each would cost more than the message. For the same
+                    # reason it is only ever armed earlier: a deadline that moved away costs one idle tick at most.
+                    if machine.deadline < timer.deadline:
+                        timer.deadline = machine.deadline
+                    message = await receive()
                 now = current_time()
                 if type(message) not in UNOBSERVED:
                     observe(charge_point_id, message)  # type: ignore[arg-type]

@@ -25,14 +25,17 @@ async def run_connector(
     """
     number = machine.number
     await _report(machine.start(trio.current_time(), interrupted), charge_point, unheard)
-    receive, current_time = mailbox.receive, trio.current_time
+    receive, receive_nowait, current_time = mailbox.receive, mailbox.receive_nowait, trio.current_time
     waiting: Sequence[ConnectorReport] = ()
     while True:
-        with trio.CancelScope() as timer:
+        with trio.CancelScope(deadline=machine.deadline) as timer:
             while not waiting:
-                # One scope is re-armed for every message: a new one each time would cost more than the message.
-                timer.deadline = machine.deadline
-                message = await receive()
+                # As in the charge point's task; an order that waits is taken even when the timer is always overdue.
+                message = receive_nowait()
+                if message is None:
+                    if machine.deadline < timer.deadline:
+                        timer.deadline = machine.deadline
+                    message = await receive()
                 now = current_time()
                 refusal, reports = machine.handle(message.order, now)
                 if message.token is not None:

@@ -157,7 +157,9 @@ class ChargePoint:
                 self._link_up(now)
             case LinkDown():
                 self._link_down(now)
-            case CableChanged() | PowerChanged() | ConnectFailed():
+            case CableChanged():
+                self.views[message.connector].plugged = message.plugged
+            case PowerChanged() | ConnectFailed():
                 pass  # for observers only
             case _:
                 assert_never(message)
@@ -200,6 +202,8 @@ class ChargePoint:
         """Tell a connector."""
         if type(order) is GrantAuthorization:
             views.granted(self.views[connector])
+        elif type(order) is DenyAuthorization:
+            self.views[connector].granted = False
         self._effects.append(GiveOrder(connector, order, token))
 
     def effect(self, effect: Effect) -> None:
@@ -273,7 +277,10 @@ class ChargePoint:
         """After every message: send what may be sent, see whether an ending is complete, hand out the effects."""
         self._take(self.exchange.poll(now), now)
         instructions.see_ending(self, now)
+        # The one that is being said while the CSMS listens is no backlog.
         waiting = self.exchange.waiting
+        if waiting and self.speaking:
+            waiting -= 1
         if waiting != self._outbox_seen:
             self._outbox_seen = waiting
             self.observe(OutboxChanged(waiting, now))

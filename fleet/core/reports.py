@@ -251,7 +251,7 @@ class ProtocolViolated:
 
 @frozen
 class OutboxChanged:
-    """How many transaction messages wait for the CSMS."""
+    """How many transaction messages wait for the CSMS, beside the one that is being said to it."""
 
     waiting: int
     at: float
@@ -282,6 +282,23 @@ class Drained:
     undelivered: int
 
 
+@frozen
+class FrameSent:
+    """This text was handed to the link. Only reported while somebody wants frames, as there are so many."""
+
+    text: str
+    at: float
+
+
+@frozen
+class FrameSeen:
+    """This message came from the CSMS, text or (wrongly) binary; reported on the same condition as `FrameSent`."""
+
+    text: str | bytes
+    at: float
+
+
+FrameReport = FrameSent | FrameSeen
 ChargePointReport = (
     Registered
     | CallSettled
@@ -295,4 +312,4 @@ ChargePointReport = (
     | GivenUp
     | Drained
 )
-ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport
+ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport | FrameReport

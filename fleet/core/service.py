@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
-from fleet.core import instructions
+from fleet.core import instructions, views
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -69,6 +69,7 @@ def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteSta
     charge_point.respond(message_id, respond(connector is not None))
     if connector is None:
         return
+    views.granted(charge_point.views[connector])
     if charge_point.configuration.authorize_remote_tx_requests:
         charge_point.request_authorization(AuthorizationRequested(connector, now, request.id_tag), now)
     else:
@@ -79,16 +80,18 @@ def _connector_for(charge_point: ChargePoint, request: RemoteStart) -> int | Non
     """The connector that a remote start is for, None where none can take it."""
     if not charge_point.registration.accepted or charge_point.ending is not None:
         return None
-    views = charge_point.views
+    known = charge_point.views
     candidates: list[tuple[int, int]] = []
-    numbers = range(1, len(views)) if request.connector is None else (request.connector,)
+    numbers = range(1, len(known)) if request.connector is None else (request.connector,)
     for number in numbers:
-        if not 1 <= number < len(views):
+        if not 1 <= number < len(known):
             return None
-        view = views[number]
+        view = known[number]
+        status = None if view.status is None else view.status.status
         free = view.started is None and not view.granted
-        if free and view.status is not None and view.status.status in STARTABLE:
-            candidates.append((STARTABLE.index(view.status.status), number))
+        # Where the car has gone, a cable that hangs in the socket has nothing to charge.
+        if free and status in STARTABLE and (status is not ConnectorStatus.FINISHING or view.plugged):
+            candidates.append((STARTABLE.index(status), number))
     return min(candidates)[1] if candidates else None
 
 

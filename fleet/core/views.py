@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class ConnectorView:
     """One connector as its reports show it: `status` now, `notified` to the CSMS, `started` what runs there.
 
-    `granted` means that somebody was let charge there, whose cable may still be on its way.
+    `granted` means that somebody was let charge there, or is being asked about, whose cable may still be on its way;
+    `plugged` that a car is connected.
     """
 
     status: StatusChanged | None = None
     notified: StatusChanged | None = None
     started: TransactionStarted | None = None
     granted: bool = False
+    plugged: bool = False
     status_due_at: float = math.inf
 
 

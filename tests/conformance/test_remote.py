@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 from counterparts.script import id_tag_info, stage, utc
+from counterparts.scripted import SILENCE
 
 from fleet.commands.vocabulary import InjectFault, PlugIn, Swipe, Unplug
 from fleet.core.plan import ConnectorPlan
@@ -250,3 +251,18 @@ async def test_tc_061_2_cs_clear_authorization_data_in_authorization_cache_remot
         assert await s.call("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1}) == ACCEPTED
         cleared = ("ClearCache.req", "ClearCache.conf Accepted")
         await s.expect(*cleared, *START, "Authorize", "StartTransaction", "1:Charging")
+
+
+async def test_two_remote_starts_before_the_first_is_authorised_take_two_connectors(autojump_clock: Any) -> None:
+    async with stage(ASK_FIRST, connectors=2) as s:
+        for id_tag, answer in (("A", ACCEPTED), ("B", ACCEPTED), ("C", REJECTED)):
+            s.central.answers["Authorize"] = lambda _: SILENCE
+            assert await s.call("RemoteStartTransaction", {"idTag": id_tag}) == answer
+
+
+async def test_a_remote_start_is_rejected_where_only_the_loose_cable_is_left(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge(1, "TAG")
+        await s.do(1, Unplug(CableEnd.EV))
+        await s.expect("StopTransaction", "1:Finishing")
+        assert await s.call("RemoteStartTransaction", {"idTag": "TAG"}) == REJECTED
