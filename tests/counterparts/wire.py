@@ -68,6 +68,7 @@ class Wire:
     """How often each charge point has connected."""
     _open: dict[str, int] = field(factory=dict)
     statuses: dict[tuple[str, int], str] = field(factory=dict)
+    """By charge point and connector, the latest news last."""
     running: dict[tuple[str, int], Running] = field(factory=dict)
     """By charge point and transaction id."""
     _calls_by_id: dict[tuple[str, int, bool, str], Call] = field(factory=dict)
@@ -181,7 +182,9 @@ class Wire:
     def _heard(self, call: Call) -> None:
         payload = call.payload
         if call.action == "StatusNotification":
-            self.statuses[call.charge_point, payload["connectorId"]] = payload["status"]
+            place = call.charge_point, payload["connectorId"]
+            self.statuses.pop(place, None)
+            self.statuses[place] = payload["status"]
         elif call.action == "StopTransaction":
             self.running.pop((call.charge_point, payload["transactionId"]), None)
 
