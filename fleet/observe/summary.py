@@ -33,13 +33,13 @@ def render(
     how long the ramp took; `visits` how the drivers' visits went, by word, in the order to be shown.
     """
     lines = [f"fleet: {format_count(board.charge_points)} charge points, {format_duration(elapsed_s)}, seed {seed}", ""]
-    lines += _charge_points(board, started_at)
-    lines += ["", *_messages(board, elapsed_s), "", *_transactions(board, balance)]
+    lines += charge_point_lines(board, started_at)
+    lines += ["", *message_lines(board, elapsed_s), "", *_transactions(board, balance)]
     if visits:
         lines.append(
             _line("visits", format_counts((word.replace("_", " "), n) for word, n in visits.items()) or "none")
         )
-    lines += ["", *_books(balance), "", *_troubles(board), "", f"to repeat this run: --seed {seed}"]
+    lines += ["", *_books(balance), "", *trouble_lines(board), "", f"to repeat this run: --seed {seed}"]
     return "\n".join(lines)
 
 
@@ -48,7 +48,8 @@ def _line(label: str, *texts: str) -> str:
     return f"  {label} {dots} " + ", ".join(text for text in texts if text)
 
 
-def _charge_points(board: Board, started_at: float | None) -> Iterator[str]:
+def charge_point_lines(board: Board, started_at: float | None) -> Iterator[str]:
+    """Who connected and was accepted, how all stand, and what became of connections."""
     accepted = f"{format_count(board.accepted)} accepted"
     if board.accepted_at is not None and started_at is not None:
         accepted += f" (the last after {format_duration(board.accepted_at - started_at)})"
@@ -75,7 +76,8 @@ def _tallied(label: str, tally: Tally) -> str:
     return f"{label} {format_count(tally.total)} ({parts})".strip()
 
 
-def _messages(board: Board, elapsed_s: float) -> Iterator[str]:
+def message_lines(board: Board, elapsed_s: float) -> Iterator[str]:
+    """What was said in both directions, by action, with rates over `elapsed_s`."""
     rate = format_rate(board.messages / elapsed_s) if elapsed_s > 0 else ""
     yield _line("messages", format_count(board.messages), rate)
     yield from _actions("to the CSMS", board.sent, elapsed_s)
@@ -139,7 +141,8 @@ def _books(balance: Balance) -> Iterator[str]:
         yield f"    {finding}"
 
 
-def _troubles(board: Board) -> Iterator[str]:
+def trouble_lines(board: Board) -> Iterator[str]:
+    """What went wrong, with the first cases."""
     given_up = board.by_state[ChargePointState.GIVEN_UP]
     for label, tally, total in (
         ("violations", board.violations, board.violations.total),
