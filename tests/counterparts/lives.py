@@ -7,7 +7,7 @@ which integrates the reported power by itself and compares three sides: the mete
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import trio
 from attrs import define, field
@@ -181,7 +181,7 @@ async def _remote(w: World, books: Books, dice: Dice, name: str, connector: int)
     kind = dice.choice(["start", "stop", "availability", "reset", "unlock"])
     number = dice.fraction()
     availability = "Operative" if number > 0.2 else "Inoperative"
-    asked = {
+    asked: dict[str, tuple[str, dict[str, object]]] = {
         "start": ("RemoteStartTransaction", {"idTag": dice.tag(), "connectorId": connector}),
         "stop": ("RemoteStopTransaction", {"transactionId": running[0] if running else 0}),
         "availability": (
@@ -190,10 +190,10 @@ async def _remote(w: World, books: Books, dice: Dice, name: str, connector: int)
         ),
         "reset": ("Reset", {"type": "Soft" if number > 0.5 else "Hard"}),
         "unlock": ("UnlockConnector", {"connectorId": connector}),
-    }[kind]
+    }
     if socket is not None and socket.closed is None:
         with trio.move_on_after(1):
-            await w.central.ask(name, *asked)
+            await w.central.ask(name, *asked[kind])
 
 
 async def recover(w: World, timeout_s: float = 7200.0) -> None:
@@ -251,7 +251,7 @@ class Accounts:
         return len(self.books.starts), len(self.w.reported(Restarted))
 
 
-def _integrate(reports: list[object], connector: int) -> float:
+def _integrate(reports: Sequence[object], connector: int) -> float:
     """Constant power between jumps; a restart opens the relay. Compares the meter's readings on the way."""
     total_wh, power_w, since = 0.0, 0.0, 0.0
 
