@@ -28,7 +28,11 @@ class Counterpart:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin, self.process.stdout
-        self.port = int(self.stdout.readline())
+        said = self.stdout.readline()
+        if not said:
+            # Nothing of it may be left behind: a later test would be blamed.
+            raise RuntimeError(f"the counterpart did not start: exit code {self.end()}")
+        self.port = int(said)
 
     def connect(self, charge_point: str = "CP0001") -> ClientConnection:
         return connect(
