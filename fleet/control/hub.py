@@ -57,11 +57,14 @@ class Watch:
         self._events: deque[Event] = deque()
         self._size = size
         self._lost = 0
+        self._closed = False
         self._some = trio.Event()
 
     async def receive(self) -> list[Event]:
-        """The events since the last time, at least one; the last says how many were lost, if any were."""
+        """The events since the last time, the last saying how many were lost, if any were; none once it is closed."""
         while not self._events and not self._lost:
+            if self._closed:
+                return []
             await self._some.wait()
         events = list(self._events)
         self._events.clear()
@@ -80,8 +83,12 @@ class Watch:
         self._some.set()
 
     def close(self) -> None:
-        """No more of it."""
+        """No more of it; what waits is dropped."""
+        self._closed = True
+        self._events.clear()
+        self._lost = 0
         self._hub.close(self)
+        self._some.set()
 
     def __enter__(self) -> "Watch":
         return self

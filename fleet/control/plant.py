@@ -52,7 +52,8 @@ class Plant:
     """A fleet that runs, with all that is to be seen of it.
 
     `plan_at` makes the plan of the charge point with a global index (from 1), also beyond those configured; None where
-    the fleet can't grow by number. `drain` asks for the end of the run. `id_tags` are some that drivers use, for
+    the fleet can't grow by number; `model` is whom one who is added by name is like, by default the first of the fleet.
+    `drain` asks for the end of the run. `id_tags` are some that drivers use, for
     completion. `drivers` is None where nobody drives.
     """
 
@@ -64,16 +65,23 @@ class Plant:
     drain: Callable[[], None] = _nothing_to_drain
     drivers: Crowd | None = None
     plan_at: PlanAt | None = None
+    model: ChargePointPlan | None = None
     id_tags: Sequence[str] = ()
     connect_rate_per_s: float = 50.0
     started_at: float = field(factory=trio.current_time)
     details: Details = field(factory=Details)
     hub: Hub = field(init=False)
     draining: bool = field(default=False, init=False)
+    draws: int = field(default=0, init=False)
+    """Samples drawn so far, so that each is another one."""
 
     def __attrs_post_init__(self) -> None:
         self.observer.add(self.details)
         self.hub = Hub(self.observer, self.clock)
+
+    def like(self) -> ChargePointPlan | None:
+        """Whom one who is added by name is like."""
+        return self.model or next((berth.plan for berth in self.fleet.berths.values()), None)
 
     def ask_for_the_end(self) -> None:
         """The run drains and ends."""
