@@ -23,6 +23,7 @@ from fleet.core.effects import (
     GiveOrder,
     LinkOrder,
     Observe,
+    OpenLink,
     Restart,
     SendFrame,
     SetPingInterval,
@@ -35,6 +36,8 @@ from fleet.core.reports import (
     CableChanged,
     ConnectorReport,
     FrameReceived,
+    FrameSeen,
+    FrameSent,
     LinkReport,
     MeterSampled,
     ObservedReport,
@@ -61,7 +64,9 @@ RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
 
 
 class ReportListener(Protocol):
-    """Where a charge point's reports go."""
+    """Where a charge point's reports go; frames too, as long as they are wanted."""
+
+    frames_wanted: bool
 
     def report(self, charge_point_id: str, report: ObservedReport, /) -> None: ...
 
@@ -79,7 +84,7 @@ class Life:
     mailbox: Mailbox[ChargePointMessage]
     run_link: RunLink
     observer: ReportListener
-    answer: Callable[[int, str | None], None]
+    answer: Callable[[int, str | None, object], None]
     interrupted: StopReason
 
 
@@ -144,7 +149,8 @@ async def _loop(
     life: Life, effects: Sequence[Effect], connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder]
 ) -> Restart | Finish:
     machine, charge_point_id = life.machine, life.machine.plan.id
-    observe, receive, receive_nowait = life.observer.report, life.mailbox.receive, life.mailbox.receive_nowait
+    observer = life.observer
+    observe, receive, receive_nowait = observer.report, life.mailbox.receive, life.mailbox.receive_nowait
     handle, current_time = machine.handle, trio.current_time
     ending = _carry_out(effects, life, connectors, link)
     while ending is None:
@@ -160,6 +166,8 @@ async def _loop(
                 now = current_time()
                 if type(message) not in UNOBSERVED:
                     observe(charge_point_id, message)  # type: ignore[arg-type]
+                elif observer.frames_wanted and type(message) is FrameReceived:
+                    observe(charge_point_id, FrameSeen(message.data, now))
                 ending = _carry_out(handle(message, now), life, connectors, link)
         if timer.cancelled_caught and ending is None:
             ending = _carry_out(machine.tick(current_time()), life, connectors, link)
@@ -176,6 +184,8 @@ def _carry_out(
         match effect:
             case SendFrame():
                 _tell_link(link, effect.text)
+                if life.observer.frames_wanted:
+                    life.observer.report(life.machine.plan.id, FrameSent(effect.text, trio.current_time()))
             case Observe():
                 life.observer.report(life.machine.plan.id, effect.report)
             case GiveOrder():
@@ -186,8 +196,8 @@ def _carry_out(
                         number = effect.connector
                         refused.append(Answered(number, effect.token, f"connector {number} is too busy"))
             case Answer():
-                life.answer(effect.token, effect.refusal)
-            case CloseLink() | SetPingInterval():
+                life.answer(effect.token, effect.refusal, effect.value)
+            case CloseLink() | OpenLink() | SetPingInterval():
                 _tell_link(link, effect)
             case Restart() | Finish():
                 ending = effect

@@ -5,7 +5,7 @@ life is there. The fleet's nursery holds one supervised task per charge point.
 """
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 from attrs import define, field, frozen
@@ -47,10 +47,28 @@ class Surroundings:
     policy: RestartPolicy = field(factory=RestartPolicy)
 
 
+@frozen
+class Reply:
+    """What came of a command: the refusal, None when done; and what there was to know.
+
+    `value` is by command: SendHeartbeat, SendBoot, SendDataTransfer and SendRaw give the payload of the CSMS's answer
+    as it is on the wire (a CALLERROR is a refusal, its code, description and details are the value), Authorize the
+    id tag's status, GetConfiguration the keys with their values.
+    """
+
+    refusal: str | None
+    value: Any = None
+
+    @property
+    def ok(self) -> bool:
+        """It was done."""
+        return self.refusal is None
+
+
 @define
 class _Ask:
     answered: trio.Event = field(factory=trio.Event)
-    refusal: str | None = None
+    reply: Reply = Reply(None)
 
 
 class Berth:
@@ -73,18 +91,28 @@ class Berth:
         return self._tell(Instruct(connector, command))
 
     async def ask(self, connector: int, command: Command, timeout_s: float = ASK_TIMEOUT_S) -> str | None:
-        """Hand a command over and wait for the outcome: None when done, otherwise the refusal."""
+        """Hand a command over and hear whether it is obeyed: None when so, otherwise the refusal.
+
+        What the CSMS has to say to it isn't waited for.
+        """
+        return (await self._ask(connector, command, timeout_s, patient=False)).refusal
+
+    async def request(self, connector: int, command: Command, timeout_s: float = ASK_TIMEOUT_S) -> Reply:
+        """Hand a command over and wait for all that comes of it, the CSMS's answer or the link included."""
+        return await self._ask(connector, command, timeout_s, patient=True)
+
+    async def _ask(self, connector: int, command: Command, timeout_s: float, *, patient: bool) -> Reply:
         self._token += 1
         token, ask = self._token, _Ask()
         self._asks[token] = ask
         try:
-            refusal = self._tell(Instruct(connector, command, token))
+            refusal = self._tell(Instruct(connector, command, token, patient))
             if refusal is not None:
-                return refusal
+                return Reply(refusal)
             with trio.move_on_after(timeout_s):
                 await ask.answered.wait()
-                return ask.refusal
-            return f"{self.plan.id} gave no answer within {timeout_s:g} s"
+                return ask.reply
+            return Reply(f"{self.plan.id} gave no answer within {timeout_s:g} s")
         finally:
             self._asks.pop(token, None)
 
@@ -140,10 +168,10 @@ class Berth:
             return f"{self.plan.id} is going down"
         return None
 
-    def _answer(self, token: int, refusal: str | None) -> None:
+    def _answer(self, token: int, refusal: str | None, value: object = None) -> None:
         ask = self._asks.pop(token, None)
         if ask is not None:
-            ask.refusal = refusal
+            ask.reply = Reply(refusal, value)
             ask.answered.set()
 
     def _crashed(self, crash: Exception) -> None:
@@ -188,6 +216,15 @@ class Fleet:
         if berth is None:
             return f"there is no charge point {charge_point_id}"
         return await berth.ask(connector, command, timeout_s)
+
+    async def request(
+        self, charge_point_id: str, connector: int, command: Command, timeout_s: float = ASK_TIMEOUT_S
+    ) -> Reply:
+        """As `Berth.request`; an unknown id is a refusal."""
+        berth = self.berths.get(charge_point_id)
+        if berth is None:
+            return Reply(f"there is no charge point {charge_point_id}")
+        return await berth.request(connector, command, timeout_s)
 
     @property
     def running(self) -> int:

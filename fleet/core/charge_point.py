@@ -6,17 +6,18 @@ facts for the observer, or the wish to restart or end. Time passes only through 
 Nothing here waits, reads a clock or draws a random number, so that a charge point can live a year in a test's second.
 
 What must survive a reboot is in the `ChargePointMemory` that is handed in; everything else dies with the machine.
-The conversation is here; what the CSMS may ask is in `service.py`, what outsiders may in `instructions.py`,
-transactions are in `delivery.py`, the connectors' statuses in `views.py`, and what the clock causes in `pulse.py`.
+The conversation is here; what the CSMS may ask is in `service.py`, what it answered in `outcomes.py`, what outsiders
+may ask in `instructions.py`; transactions are in `delivery.py`, the connectors' statuses in `views.py`, and what the
+clock causes in `pulse.py`.
 """
 
 import math
 from collections.abc import Callable
-from typing import assert_never, cast
+from typing import assert_never
 
 from fleet.commands.vocabulary import ChangeAvailability, ConnectorCommand
-from fleet.core import delivery, instructions, service, views
-from fleet.core.answers import Acknowledged, Booted, IdTagJudged, TimeTold, TransactionAccepted, TransactionClosed
+from fleet.core import absence, delivery, instructions, outcomes, service, views
+from fleet.core.answers import Booted
 from fleet.core.authorization import AskCentral, Authorizer, Denied, Granted
 from fleet.core.configuration import Configuration
 from fleet.core.dialect import Dialect, Said
@@ -33,7 +34,6 @@ from fleet.core.reports import (
     AuthorizationRequested,
     CableChanged,
     CallServed,
-    CallSettled,
     ConnectFailed,
     ConnectorReport,
     FrameReceived,
@@ -81,6 +81,7 @@ class ChargePoint:
         "speaking_since",
         "utc_offset_s",
         "views",
+        "waiting_for_link",
     )
 
     def __init__(
@@ -103,6 +104,8 @@ class ChargePoint:
         self.views = tuple(ConnectorView() for _ in range(len(plan.connectors) + 1))
         self.pending: dict[int, str] = {}
         """Requests of the CSMS that wait for a connector: token -> message id."""
+        self.waiting_for_link: tuple[tuple[int, bool], ...] = ()
+        """Who wants to hear that the link is up (True) or down (False), by token."""
         self.ending: Ending | None = None
         self.online = False
         self.speaking_since = 0.0
@@ -129,6 +132,7 @@ class ChargePoint:
 
     def start(self, now: float) -> list[Effect]:
         """Power up."""
+        absence.start(self)
         self.configure(now)
         status = ConnectorStatus.UNAVAILABLE if self.memory.inoperative else ConnectorStatus.AVAILABLE
         self.views[0].status = StatusChanged(0, now, status)
@@ -159,7 +163,9 @@ class ChargePoint:
                 self._link_down(now)
             case CableChanged():
                 self.views[message.connector].plugged = message.plugged
-            case PowerChanged() | ConnectFailed():
+            case ConnectFailed():
+                absence.connect_failed(self, message)
+            case PowerChanged():
                 pass  # for observers only
             case _:
                 assert_never(message)
@@ -209,6 +215,11 @@ class ChargePoint:
     def effect(self, effect: Effect) -> None:
         """Ask the actor for something."""
         self._effects.append(effect)
+
+    def answer(self, token: int | None, refusal: str | None = None, value: object = None) -> None:
+        """Answer whoever asked, if anybody did."""
+        if token is not None:
+            self._effects.append(Answer(token, refusal, value))
 
     def observe(self, report: ObservedReport) -> None:
         """Tell the observer."""
@@ -293,9 +304,9 @@ class ChargePoint:
                 case Send():
                     self._effects.append(SendFrame(event.text))
                 case Completed():
-                    self._completed(event, now)
+                    outcomes.completed(self, event, now)
                 case Failed():
-                    self._failed(event, now)
+                    outcomes.failed(self, event, now)
                 case Called() if self.registration.rejected:
                     # Section 4.2: while Rejected, a charge point doesn't answer the CSMS.
                     self.exchange.ignore(event.id)
@@ -312,45 +323,6 @@ class ChargePoint:
                 case Lost():
                     delivery.lost(self, event.outgoing, event.reason, now)
 
-    def _completed(self, event: Completed, now: float) -> None:
-        outgoing = event.outgoing
-        self.observe(CallSettled(outgoing.action, "Result", outgoing.due_at, event.sent_at, now))
-        answer = self.dialect.answer(event.response)
-        match answer:
-            case Acknowledged():
-                pass
-            case TimeTold():
-                self.pulse.heartbeat_waiting = False
-                self._set_clock(answer.utc_s, now)
-            case IdTagJudged():
-                request = cast(AuthorizationRequested, outgoing.context)
-                self.authorizer.learn(request.id_tag, answer.info)
-                delivery.judged(self, request.connector, request.id_tag, answer.info)
-            case TransactionAccepted():
-                delivery.accepted(self, outgoing, answer, now)
-            case TransactionClosed():
-                delivery.closed(self, outgoing, answer, now)
-            case Booted():
-                self._booted(answer, now)
-
-    def _failed(self, event: Failed, now: float) -> None:
-        outgoing = event.outgoing
-        self.observe(CallSettled(outgoing.action, event.code, outgoing.due_at, event.sent_at, now))
-        context = outgoing.context
-        if outgoing.action == "BootNotification":
-            self.registration.failed(now)
-        elif outgoing.action == "Heartbeat":
-            self.pulse.heartbeat_waiting = False
-        elif isinstance(context, AuthorizationRequested):
-            # No answer from the CSMS is the same to the driver as no CSMS: decide offline.
-            verdict = self.authorizer.judge(context.id_tag, online=False, utc_s=self.utc(now))
-            if isinstance(verdict, Granted):
-                self.order(context.connector, GrantAuthorization(context.id_tag, verdict.parent_id_tag))
-            elif isinstance(verdict, Denied):
-                self.order(context.connector, DenyAuthorization(context.id_tag, verdict.status))
-        elif isinstance(context, StatusChanged):
-            views.not_told(self, context)
-
     def _boot(self, now: float) -> None:
         """Ask to be let in, if there is anybody to ask."""
         if self.online:
@@ -359,11 +331,13 @@ class ChargePoint:
         else:
             self.registration.deadline = math.inf
 
-    def _booted(self, answer: Booted, now: float) -> None:
-        self._set_clock(answer.utc_s, now)
+    def booted(self, answer: Booted, now: float) -> None:
+        """BootNotification.conf: let in, or not (yet)."""
+        self.set_clock(answer.utc_s, now)
         self.registration.answered(answer, now)
         self.observe(Registered(now, answer.status, answer.interval_s))
         if not self.registration.accepted:
+            self.exchange.suspend()
             return
         if answer.interval_s > 0:
             # Section 4.2: the interval of an accepting answer is the heartbeat interval from here on.
@@ -378,7 +352,7 @@ class ChargePoint:
         views.tell_all(self)
         self.pulse.begin(now)
 
-    def _set_clock(self, utc_s: float, now: float) -> None:
+    def set_clock(self, utc_s: float, now: float) -> None:
         """The CSMS's time is the charge point's (sections 4.2 and 4.6), unless no calendar has room around it."""
         if not 0 <= utc_s < UTC_MAX_S:
             return
@@ -387,6 +361,7 @@ class ChargePoint:
 
     def _link_up(self, now: float) -> None:
         self.online = True
+        absence.link_up(self)
         self.exchange.link_up(now)
         self._effects.append(SetPingInterval(self.configuration.websocket_ping_interval_s))
         self.registration.link_up(now)
@@ -397,6 +372,7 @@ class ChargePoint:
 
     def _link_down(self, now: float) -> None:
         self.online = False
+        absence.link_down(self)
         self._take(self.exchange.link_down(now), now)
         # A request of the CSMS that waits for a connector has lost its way back.
         self.pending.clear()

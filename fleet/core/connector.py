@@ -18,13 +18,16 @@ from typing import assert_never
 
 from fleet.commands.vocabulary import (
     EV,
+    Authorize,
     ChangeAvailability,
     ClearFault,
     ConnectorCommand,
     Crash,
+    ForceStatus,
     InjectFault,
     PlugIn,
     Resume,
+    SetEV,
     SetPower,
     StartTransaction,
     StopTransaction,
@@ -126,12 +129,17 @@ class Connector(StatusMachine):
                 return self._unlock(at, out)
             case SuspendEV() | SuspendEVSE() | Resume() | SetPower() | StopEnergy():
                 return self._change_flow(message, at, out)
+            case SetEV():
+                return self._set_ev(message, at, out)
             case BindTransaction():
                 return self._charging.bind(message)
             case ApplySettings():
                 return self._charging.apply(message.settings, at)
             case TakeReading():
                 return self._charging.take(message.context, at, out)
+            case Authorize() | ForceStatus():
+                # In no row of ORDERS: these are between the charge point and the CSMS alone.
+                return refusal(self.number, self._status, message, self._memory.transaction is not None)
             case Crash():
                 raise RuntimeError(f"crash injected into connector {self.number}")
             case _:
@@ -287,6 +295,12 @@ class Connector(StatusMachine):
         if refused is None and self._memory.transaction is not None:
             self._settle(at, out)
         return refused
+
+    def _set_ev(self, order: SetEV, at: float, out: Reports) -> str | None:
+        refused = self._supply.change_ev(order, at)
+        if refused is None and self._memory.transaction is not None:
+            self._settle(at, out)
+        return refused and f"{refused} on connector {self.number}"
 
     def _unlock(self, at: float, out: Reports) -> str | None:
         if self._plan.fixed_cable:

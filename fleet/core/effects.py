@@ -28,13 +28,18 @@ class CloseLink:
 
 
 @frozen
+class OpenLink:
+    """Connect now, however long the link would have stayed away by itself; while it doesn't, this is nothing."""
+
+
+@frozen
 class SetPingInterval:
     """Send a WebSocket ping whenever this many s went by; 0 means never (WebSocketPingInterval)."""
 
     interval_s: float
 
 
-LinkOrder = str | CloseLink | SetPingInterval
+LinkOrder = str | CloseLink | OpenLink | SetPingInterval
 
 
 @frozen
@@ -48,10 +53,11 @@ class GiveOrder:
 
 @frozen
 class Answer:
-    """Answer whoever asked with this token; `refusal` None means done."""
+    """Answer whoever asked with this token; `refusal` None means done, `value` is what there was to know."""
 
     token: int
     refusal: str | None
+    value: object = None
 
 
 @frozen
@@ -74,4 +80,4 @@ class Finish:
     """The charge point is done and ends."""
 
 
-Effect = SendFrame | CloseLink | SetPingInterval | GiveOrder | Answer | Observe | Restart | Finish
+Effect = SendFrame | CloseLink | OpenLink | SetPingInterval | GiveOrder | Answer | Observe | Restart | Finish

@@ -1,4 +1,7 @@
-"""Orders from outside: the shell, a scenario, a workload; and how a charge point goes down when it is told to."""
+"""Orders from outside: the shell, a scenario, a workload; and how a charge point goes down when it is told to.
+
+What has the charge point say something is in `dictation.py`, what pulls its network cable in `absence.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,27 @@ from typing import TYPE_CHECKING, cast
 from attrs import define, frozen
 
 from fleet.commands.vocabulary import (
+    Authorize,
     ChangeAvailability,
-    ChargePointCommand,
     Command,
+    Connect,
     ConnectorCommand,
+    Disconnect,
     Drain,
+    ForceStatus,
+    GetConfiguration,
+    Remove,
     Reset,
+    SendBoot,
     SendDataTransfer,
     SendHeartbeat,
+    SendRaw,
     SetConfiguration,
     StopTransaction,
 )
-from fleet.core.effects import Answer, CloseLink, Finish, Restart
+from fleet.core import absence, dictation
+from fleet.core.effects import CloseLink, Finish, Restart
+from fleet.core.keys import unknown
 from fleet.core.reports import Drained
 from fleet.words import ResetKind, StopReason
 
@@ -28,15 +40,22 @@ if TYPE_CHECKING:
 
 ENDING_TIMEOUT_S = 30.0
 """How long a soft reset waits for its transactions' messages before it reboots all the same (they survive it)."""
+REMOVAL_TIMEOUT_S = 5.0
+"""How long a charge point that is taken out of the fleet may try to deliver what waits."""
 
 
 @frozen
 class Instruct:
-    """An order from outside for a connector, or with connector 0 for the charge point; `token` asks for an answer."""
+    """An order from outside for a connector, or with connector 0 for the charge point; `token` asks for an answer.
+
+    The `patient` want to know how it came out (what the CSMS answered, that the link is up), the others only whether it
+    was taken.
+    """
 
     connector: int
-    command: Command
+    command: Command | Remove
     token: int | None = None
+    patient: bool = False
 
 
 @define
@@ -50,30 +69,35 @@ class Ending:
 
 def instruct(charge_point: ChargePoint, message: Instruct, now: float) -> None:
     """Do it, or pass it on to the connector, whose answer will come back."""
-    connector = message.connector
-    if connector:
-        if 0 < connector < len(charge_point.views):
-            charge_point.order(connector, cast(ConnectorCommand, message.command), message.token)
-            return
-        refusal: str | None = f"{charge_point.plan.id} has no connector {connector}"
-    else:
-        refusal = _obey(charge_point, cast(ChargePointCommand, message.command), now)
-    if message.token is not None:
-        charge_point.effect(Answer(message.token, refusal))
+    connector, command, token, patient = message.connector, message.command, message.token, message.patient
+    match command:
+        case _ if not 0 <= connector < len(charge_point.views):
+            charge_point.answer(token, f"{charge_point.plan.id} has no connector {connector}")
+        case Authorize() | ForceStatus():
+            dictation.dictate(charge_point, command, connector, token, patient, now)
+        case _ if connector:
+            charge_point.order(connector, cast(ConnectorCommand, command), token)
+        case SendHeartbeat() | SendBoot() | SendDataTransfer() | SendRaw():
+            dictation.dictate(charge_point, command, 0, token, patient, now)
+        case Connect():
+            absence.connect(charge_point, token, patient)
+        case Disconnect():
+            absence.disconnect(charge_point, token, patient)
+        case GetConfiguration(keys=keys):
+            known, strange = charge_point.configuration.items(keys or None)
+            refusal = f"{strange[0]}: {unknown(strange[0])}" if strange else None
+            charge_point.answer(token, refusal, {key: value for key, _, value in known})
+        case _:
+            charge_point.answer(token, _obey(charge_point, command, now))
 
 
-def _obey(charge_point: ChargePoint, command: ChargePointCommand, now: float) -> str | None:
+def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> str | None:
+    """What is done at once, or refused."""
     match command:
         case ChangeAvailability(availability=availability):
             charge_point.change_availability(0, availability, now)
         case Reset(kind=kind):
             reset(charge_point, kind, now)
-        case SendHeartbeat() | SendDataTransfer() if not charge_point.speaking:
-            return f"{charge_point.plan.id} is not connected and accepted"
-        case SendHeartbeat():
-            charge_point.send_heartbeat(now)
-        case SendDataTransfer(vendor_id=vendor_id, message_id=message_id, data=data):
-            charge_point.say(charge_point.dialect.data_transfer(vendor_id, message_id, data), now)
         case SetConfiguration(key=key, value=value):
             try:
                 charge_point.configuration.set(key, value)
@@ -81,10 +105,19 @@ def _obey(charge_point: ChargePoint, command: ChargePointCommand, now: float) ->
                 return str(error)
             charge_point.configure(now)
         case Drain():
-            _end(charge_point, Ending(math.inf, None, StopReason.LOCAL))
+            _leave(charge_point, math.inf)
+        case Remove():
+            _leave(charge_point, now + REMOVAL_TIMEOUT_S)
         case _:
             return f"{type(command).__name__} needs a connector, such as {charge_point.plan.id}/1"
     return None
+
+
+def _leave(charge_point: ChargePoint, deadline: float) -> None:
+    """Go down for good; what waits is delivered first, also by a charge point that was told to stay away."""
+    _end(charge_point, Ending(deadline, None, StopReason.LOCAL))
+    if charge_point.memory.away:
+        absence.come_back(charge_point)
 
 
 def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:

@@ -51,7 +51,7 @@ class ChargePointMemory:
     `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache; `unheard` are facts
     that the last life didn't live to deal with; `starts_wh` the register at the start of each transaction that the
     CSMS hasn't closed yet, by key; `inoperative` is connector 0's availability; `transactions_begun`
-    numbers the transactions' keys and `incarnation` the restarts.
+    numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable.
     """
 
     outbox: Outbox
@@ -61,6 +61,7 @@ class ChargePointMemory:
     unheard: list[ConnectorReport] = Factory(list)
     starts_wh: dict[str, int] = Factory(dict)
     inoperative: bool = False
+    away: bool = False
     transactions_begun: int = 0
     incarnation: int = 0
 

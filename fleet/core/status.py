@@ -24,6 +24,7 @@ from fleet.commands.vocabulary import (
     InjectFault,
     PlugIn,
     Resume,
+    SetEV,
     SetPower,
     StartTransaction,
     StopTransaction,
@@ -143,6 +144,7 @@ def _everywhere(status: ConnectorStatus) -> Rows:
         ApplySettings: (status,),
         TakeReading: (status,),
         SetPower: (status,),
+        SetEV: (status,),
         UnlockConnector: (status,),
         InjectFault: (FAULTED,),
         Crash: (status,),  # never gets there
@@ -162,6 +164,7 @@ def _in_transaction(status: ConnectorStatus) -> Rows:
         SuspendEVSE: (SUSPENDED_EVSE,),
         Resume: IN_TRANSACTION,
         SetPower: IN_TRANSACTION,
+        SetEV: IN_TRANSACTION,
         UnlockConnector: _OVER,
         GrantAuthorization: _OVER,  # a tag of the same parent stops
         DenyAuthorization: (status,),

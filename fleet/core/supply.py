@@ -12,7 +12,7 @@ import math
 
 from attrs import define, evolve
 
-from fleet.commands.vocabulary import EV
+from fleet.commands.vocabulary import EV, SetEV
 from fleet.core.ev import curve
 from fleet.core.memory import Cable, ConnectorMemory
 from fleet.core.meter import ROUNDING_WH
@@ -68,6 +68,27 @@ class Supply:
         meter.start(ahead, at)
         return ConnectorStatus.CHARGING
 
+    def change_ev(self, order: SetEV, at: float) -> str | None:
+        """Another car, as far as `order` says: it counts from now what it takes, beginning with what it has now."""
+        memory = self.memory
+        ev = memory.ev
+        if memory.cable is not Cable.PLUGGED or ev is None:
+            return "No car is plugged in"
+        register_wh = memory.meter.register_wh(at)
+        taken_wh = register_wh - memory.plugged_wh
+        wanted_wh = ev.energy_wanted_wh
+        memory.ev = EV(
+            battery_wh=_said(order.battery_wh, ev.battery_wh),
+            soc=_said(order.soc, _soc(ev, taken_wh)),
+            power_max_w=_said(order.power_max_w, ev.power_max_w),
+            energy_wanted_wh=order.energy_wanted_wh
+            if order.energy_wanted_wh is not None or wanted_wh is None
+            else max(0.0, wanted_wh - taken_wh),
+            taper_from_soc=_said(order.taper_from_soc, ev.taper_from_soc),
+        )
+        memory.plugged_wh = register_wh
+        return None
+
     def offered_w(self, register_wh: float) -> float:
         """The power that the charge point offers while its register says so, in W."""
         if self.evse_suspended or register_wh >= self.cap_wh - ROUNDING_WH:
@@ -91,3 +112,7 @@ class Supply:
 
 def _soc(ev: EV, taken_wh: float) -> float:
     return min(1.0, ev.soc + taken_wh / ev.battery_wh)
+
+
+def _said(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value

@@ -21,7 +21,7 @@ from attrs.validators import gt
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed
-from fleet.core.effects import CloseLink, LinkOrder, SetPingInterval
+from fleet.core.effects import CloseLink, LinkOrder, OpenLink, SetPingInterval
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkReport, LinkUp
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import Endpoint
@@ -95,6 +95,13 @@ class _Link:
     room: trio.Event | None = None
 
     async def run(self) -> None:
+        # Who is switched on while it is to stay away doesn't even knock.
+        self._discard_stale_orders()
+        asked = self.asked
+        if asked is not None:
+            self._forget()
+            if not asked.reconnect or not await self._stay_away(trio.current_time() + asked.pause_s):
+                return
         while True:
             await self._live_once()
             asked = self.asked
@@ -290,6 +297,8 @@ class _Link:
                 self._schedule_ping()
         elif isinstance(order, CloseLink):
             self.asked = order
+        elif isinstance(order, OpenLink):
+            self.asked = None
 
     async def _send(self, socket: WebSocketConnection, text: str) -> None:
         self.sending = True
@@ -374,13 +383,13 @@ class _Link:
         self.up_at = self.failure = self.asked = None
 
     async def _stay_away(self, until: float) -> bool:
-        """Wait for `until`, dropping frames; False when there is to be no other connection."""
+        """Until `until`, or until told to connect; frames are dropped. False when there is to be no more connection."""
         while True:
             try:
                 order = await self.orders.receive_until(until)
             except (trio.ClosedResourceError, trio.EndOfChannel):
                 return False
-            if order is None:
+            if order is None or isinstance(order, OpenLink):
                 return True
             self._note(order)
             asked, self.asked = self.asked, None

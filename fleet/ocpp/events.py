@@ -27,13 +27,14 @@ class Failed:
     """A CALL came to nothing: `code` is a CALLERROR's, or Timeout, Disconnected or BadResult.
 
     Final for an ordinary message. For a transaction message it is one attempt (or, with Disconnected, none): it ends
-    with `Completed` or `Lost`. `sent_at` is None if it never went out.
+    with `Completed` or `Lost`. `sent_at` is None if it never went out; `details` are a CALLERROR's.
     """
 
     outgoing: Outgoing
     code: str
     description: str
     sent_at: float | None
+    details: object = None
 
 
 @frozen

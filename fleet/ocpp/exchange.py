@@ -233,7 +233,9 @@ class Exchange:
         if attempt.settled:
             return []
         if isinstance(frame, CallError):
-            return self._failed(attempt, frame.code, frame.description, now)
+            return self._failed(attempt, frame.code, frame.description, now, frame.details or None)
+        if attempt.outgoing.raw:
+            return [self._completed(attempt, frame.payload)]
         try:
             response = self._catalogue.response(attempt.outgoing.action, frame.payload)
         except PayloadError as error:
@@ -283,11 +285,13 @@ class Exchange:
             self._outbox.messages.pop(0)
         return Completed(attempt.outgoing, response, attempt.sent_at)
 
-    def _failed(self, attempt: _Attempt, code: str, description: str, now: float) -> list[Event]:
+    def _failed(
+        self, attempt: _Attempt, code: str, description: str, now: float, details: object = None
+    ) -> list[Event]:
         if attempt.settled:
             return []
         outgoing = attempt.outgoing
-        events: list[Event] = [Failed(outgoing, code, description, attempt.sent_at)]
+        events: list[Event] = [Failed(outgoing, code, description, attempt.sent_at, details)]
         if outgoing.transaction is not None:
             outgoing.attempts += 1
             if outgoing.attempts >= self.transaction_attempts:

@@ -12,7 +12,8 @@ class Outgoing:
 
     `due_at` is when its owner wanted to say it. `transaction` is the charge point's own key of the transaction that a
     transaction message belongs to, None for ordinary messages; with `needs_id` the payload gets the CSMS's id of that
-    transaction as `transactionId` when it is sent. `context` is whatever the owner wants back with the outcome.
+    transaction as `transactionId` when it is sent. `context` is whatever the owner wants back with the outcome; the
+    answer to a `raw` one is handed back as it came, unread.
     The rest is the exchange's: `attempts` that failed, `not_before` for the next one, and the place in the `order`.
     """
 
@@ -22,6 +23,7 @@ class Outgoing:
     transaction: str | None = None
     needs_id: bool = False
     context: object = None
+    raw: bool = False
     attempts: int = 0
     not_before: float = -inf
     order: int = 0

@@ -49,6 +49,8 @@ def responder(heartbeat_interval_s: int = 0) -> Iterator[int]:
 class Count:
     """An observer that only counts."""
 
+    frames_wanted = False
+
     def __init__(self) -> None:
         self.registered = 0
         self.settled: Counter[str] = Counter()

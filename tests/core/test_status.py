@@ -5,8 +5,10 @@ from typing import get_args
 import pytest
 
 from fleet.commands.vocabulary import (
+    Authorize,
     ClearFault,
     ConnectorCommand,
+    ForceStatus,
     PlugIn,
     StartTransaction,
     StopTransaction,
@@ -59,7 +61,9 @@ def test_every_order_leads_where_one_move_or_two_lead(status: ConnectorStatus) -
 
 
 def test_every_order_is_heard_in_some_status() -> None:
-    assert {order for row in ORDERS.values() for order in row} == set(ORDER_TYPES)
+    heard = {order for row in ORDERS.values() for order in row}
+    # What is between the charge point and the CSMS never gets to a connector, though it names one.
+    assert heard | {Authorize, ForceStatus} == set(ORDER_TYPES)
 
 
 def test_orders_lead_to_every_status_but_reserved() -> None:

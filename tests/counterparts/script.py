@@ -102,6 +102,7 @@ class Stage:
     nursery: trio.Nursery
     reports: list[ObservedReport] = field(factory=list)
     fleet: Fleet | None = None
+    frames_wanted: bool = False
     _mains: trio.CancelScope | None = None
     _dark: trio.Event = field(factory=trio.Event)
 

@@ -103,6 +103,8 @@ async def world(
         made: World
 
         class Observer:
+            frames_wanted = False
+
             def report(self, charge_point_id: str, report: ObservedReport) -> None:
                 made.report(charge_point_id, report)
 

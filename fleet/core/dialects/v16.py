@@ -3,8 +3,10 @@
 Stateless: one instance serves the whole fleet.
 """
 
+import difflib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from fleet.core.answers import (
     Acknowledged,
@@ -31,6 +33,7 @@ from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import Reading, SampledValue, StatusChanged, TransactionStarted, TransactionStopped
 from fleet.ocpp import v16, v16_types
 from fleet.ocpp.converter import unstructure
+from fleet.ocpp.errors import PayloadError
 from fleet.words import ConfigurationStatus, Location, Measurand, ReadingContext, Unit
 
 _UNITS = {
@@ -123,6 +126,22 @@ class Dialect16:
 
     def data_transfer(self, vendor_id: str, message_id: str | None, data: str | None) -> Said:
         return "DataTransfer", unstructure(v16.DataTransferRequest(vendor_id, message_id, data))
+
+    def mistake(self, action: str, payload: dict[str, Any]) -> str | None:
+        """Checked against the requests of the Core profile that are a charge point's to send."""
+        served = v16.CENTRAL_CATALOGUE.served
+        if action not in served:
+            if action in v16.CATALOGUE.served:
+                return f"{action} is for the CSMS to send"
+            if action in v16.CATALOGUE.names:
+                return f"{action} cannot be checked: it is not of the Core profile"
+            near = difflib.get_close_matches(action, served, n=1)
+            return f"no action {action[:50]!r} in OCPP 1.6" + (f"; did you mean {near[0]}?" if near else "")
+        try:
+            v16.CENTRAL_CATALOGUE.request(action, payload)
+        except PayloadError as error:
+            return f"{action}: {error.description}"
+        return None
 
     # ---- what the CSMS says ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,71 @@
+"""Outcomes: what became of the charge point's own CALLs, and what it makes of that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fleet.core import delivery, dictation, views
+from fleet.core.answers import Acknowledged, Booted, IdTagJudged, TimeTold, TransactionAccepted, TransactionClosed
+from fleet.core.authorization import Denied, Granted
+from fleet.core.dictation import Dictator
+from fleet.core.orders import DenyAuthorization, GrantAuthorization
+from fleet.core.reports import AuthorizationRequested, CallSettled, StatusChanged
+from fleet.ocpp.exchange import BOOT
+
+if TYPE_CHECKING:
+    from fleet.core.charge_point import ChargePoint
+    from fleet.ocpp.exchange import Completed, Failed
+
+
+def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
+    """The CSMS answered."""
+    outgoing = event.outgoing
+    charge_point.observe(CallSettled(outgoing.action, "Result", outgoing.due_at, event.sent_at, now))
+    context = outgoing.context
+    dictator = context if type(context) is Dictator else None
+    if dictator is not None and outgoing.raw:
+        dictation.completed(charge_point, dictator, event, None)
+        return
+    answer = charge_point.dialect.answer(event.response)
+    match answer:
+        case Acknowledged():
+            pass
+        case TimeTold():
+            if dictator is None:
+                charge_point.pulse.heartbeat_waiting = False
+            charge_point.set_clock(answer.utc_s, now)
+        case IdTagJudged():
+            if dictator is None:
+                request = cast(AuthorizationRequested, context)
+                charge_point.authorizer.learn(request.id_tag, answer.info)
+                delivery.judged(charge_point, request.connector, request.id_tag, answer.info)
+        case TransactionAccepted():
+            delivery.accepted(charge_point, outgoing, answer, now)
+        case TransactionClosed():
+            delivery.closed(charge_point, outgoing, answer, now)
+        case Booted():
+            charge_point.booted(answer, now)
+    if dictator is not None:
+        dictation.completed(charge_point, dictator, event, answer)
+
+
+def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
+    """No good answer came; a transaction message is then tried again or lost, the exchange says which."""
+    outgoing = event.outgoing
+    charge_point.observe(CallSettled(outgoing.action, event.code, outgoing.due_at, event.sent_at, now))
+    context = outgoing.context
+    if type(context) is Dictator:
+        dictation.failed(charge_point, context, event, now)
+    elif outgoing.action == BOOT:
+        charge_point.registration.failed(now)
+    elif outgoing.action == "Heartbeat":
+        charge_point.pulse.heartbeat_waiting = False
+    elif isinstance(context, AuthorizationRequested):
+        # No answer from the CSMS is the same to the driver as no CSMS: decide offline.
+        verdict = charge_point.authorizer.judge(context.id_tag, online=False, utc_s=charge_point.utc(now))
+        if isinstance(verdict, Granted):
+            charge_point.order(context.connector, GrantAuthorization(context.id_tag, verdict.parent_id_tag))
+        elif isinstance(verdict, Denied):
+            charge_point.order(context.connector, DenyAuthorization(context.id_tag, verdict.status))
+    elif isinstance(context, StatusChanged):
+        views.not_told(charge_point, context)
