@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "ocpp": {"words", "errors"},
     "ocpp.v": {"ocpp", "words", "errors"},
-    "commands": {"words", "errors"},
+    "commands": {"words", "errors", "quantities"},
     "core": {"ocpp", "commands", "words"},
     "core.dialects": {"core", "ocpp", "ocpp.v", "commands", "words"},
     "actors": {"core", "commands", "words", "errors", "clock", "randomness"},

@@ -6,7 +6,6 @@ An argument is a field of the class. The fields of a car stand where the car wou
 import difflib
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
@@ -75,9 +74,12 @@ def nearest(verb: str, count: int = 3) -> list[str]:
     return list(dict.fromkeys(begin + alike))[:count]
 
 
-@cache
 def arguments(command: type[Spoken]) -> tuple[Argument, ...]:
     """The arguments of a command, in their order."""
+    return _ARGUMENTS[command]
+
+
+def _arguments(command: type[Spoken]) -> tuple[Argument, ...]:
     found: list[Argument] = []
     hints = get_type_hints(command)
     for part in attrs.fields(cast(type[attrs.AttrsInstance], command)):
@@ -109,3 +111,6 @@ def _without_none(hint: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (choice for choice in get_args(hint) if choice is not NoneType)
     return hint
+
+
+_ARGUMENTS: Mapping[type[Spoken], tuple[Argument, ...]] = {kind: _arguments(kind) for kind in COMMANDS.values()}
