@@ -14,18 +14,19 @@ from fleet.actors.charge_point import MAILBOX_SIZE, Life, ReportListener, RunLin
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
-from fleet.commands.vocabulary import Command
+from fleet.commands.vocabulary import Command, Remove
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.dialect import Dialect
 from fleet.core.effects import Finish, Restart
 from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
-from fleet.core.reports import GivenUp, Restarted
+from fleet.core.reports import Drained, GivenUp, Restarted
 from fleet.randomness import MessageIds
 from fleet.words import StopReason
 
 ASK_TIMEOUT_S = 10.0
+LEAVING_RETRY_S = 0.1
 
 
 class LinkFactory(Protocol):
@@ -74,7 +75,18 @@ class _Ask:
 class Berth:
     """One charge point's place in the fleet."""
 
-    __slots__ = ("_address", "_asks", "_interrupted", "_surroundings", "_token", "memory", "plan")
+    __slots__ = (
+        "_address",
+        "_asks",
+        "_ended",
+        "_interrupted",
+        "_leaving",
+        "_over",
+        "_surroundings",
+        "_token",
+        "memory",
+        "plan",
+    )
 
     def __init__(self, plan: ChargePointPlan, surroundings: Surroundings, memory: ChargePointMemory | None = None):
         self.plan = plan
@@ -85,6 +97,10 @@ class Berth:
         self._token = 0
         # Why a transaction that a life finds in its memory was stopped.
         self._interrupted = StopReason.POWER_LOSS
+        self._leaving = False
+        self._over = False
+        # Rarely anybody waits for it, so it is made when somebody does.
+        self._ended: trio.Event | None = None
 
     def tell(self, connector: int, command: Command) -> str | None:
         """Hand a command over without waiting for its outcome; returns a refusal if it couldn't be handed over."""
@@ -121,10 +137,29 @@ class Berth:
         ending = await supervise(self.plan.id, self._lives, self._crashed, self._surroundings.policy)
         if ending is None:
             self._observe(GivenUp(trio.current_time(), "crashed too often"))
+        self._over = True
+        if self._ended is not None:
+            self._ended.set()
+
+    async def leave(self) -> None:
+        """Have it stop every transaction, deliver for a few seconds what it can, and end; returns when it has."""
+        self._leaving = True
+        if self._ended is None:
+            self._ended = trio.Event()
+        refusal = self._tell(Instruct(0, Remove()))
+        while not self._over:
+            # Between two lives it sees by itself that it is to leave; where there was no room, there is soon.
+            with trio.move_on_after(math.inf if refusal is None else LEAVING_RETRY_S):
+                await self._ended.wait()
+            if refusal is not None:
+                refusal = self._tell(Instruct(0, Remove()))
 
     async def _lives(self) -> Finish:
         """Life after life until one finishes; a crash comes out, and the next lives begin here again."""
         while True:
+            if self._leaving:
+                self._observe(Drained(trio.current_time(), len(self.memory.outbox)))
+                return Finish()
             ending = await self._live(self._interrupted)
             if isinstance(ending, Finish):
                 return ending
@@ -178,7 +213,7 @@ class Berth:
         self._interrupted = StopReason.REBOOT
         self._observe(Restarted(trio.current_time(), crashed=True, cause=cause_of(crash)))
 
-    def _observe(self, report: Restarted | GivenUp) -> None:
+    def _observe(self, report: Restarted | GivenUp | Drained) -> None:
         self._surroundings.observer.report(self.plan.id, report)
 
 
@@ -186,7 +221,10 @@ _REASONS = {"SoftReset": StopReason.SOFT_RESET, "HardReset": StopReason.HARD_RES
 
 
 class Fleet:
-    """All charge points of a run by id, in the order of their global index."""
+    """All charge points of a run by id, in the order in which they were added.
+
+    A charge point that was removed and is added again comes back with the memory that it left with.
+    """
 
     def __init__(self, surroundings: Surroundings, nursery: trio.Nursery) -> None:
         self._surroundings = surroundings
@@ -194,14 +232,32 @@ class Fleet:
         self._running = 0
         self._all_ended = trio.Event()
         self.berths: dict[str, Berth] = {}
+        self._stored: dict[str, ChargePointMemory] = {}
 
     def add(self, plan: ChargePointPlan, memory: ChargePointMemory | None = None) -> Berth:
-        """Switch a charge point on."""
+        """Switch a charge point on; ValueError where there is one of this id."""
+        if plan.id in self.berths:
+            raise ValueError(f"there is a charge point {plan.id} already")
+        stored = self._stored.pop(plan.id, None)
+        if stored is not None and memory is None:
+            stored.put_up_again(len(plan.connectors))
+            memory = stored
         berth = Berth(plan, self._surroundings, memory)
         self.berths[plan.id] = berth
         self._running += 1
         self._nursery.start_soon(self._run, berth)
         return berth
+
+    async def remove(self, charge_point_id: str) -> str | None:
+        """Let a charge point leave, as `Berth.leave` says, and forget it; None, or why not."""
+        berth = self.berths.get(charge_point_id)
+        if berth is None:
+            return f"there is no charge point {charge_point_id}"
+        await berth.leave()
+        if self.berths.get(charge_point_id) is berth:
+            del self.berths[charge_point_id]
+            self._stored[charge_point_id] = berth.memory
+        return None
 
     def tell(self, charge_point_id: str, connector: int, command: Command) -> str | None:
         """As `Berth.tell`; an unknown id is a refusal."""

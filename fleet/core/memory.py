@@ -70,6 +70,18 @@ class ChargePointMemory:
         """The memory of a charge point fresh from the factory, with this many connectors."""
         return cls(outbox=Outbox(), connectors=tuple(ConnectorMemory() for _ in range(connectors)))
 
+    def put_up_again(self, connectors: int) -> None:
+        """The charge point comes back from the store: no cable is in it, and it may have other hardware.
+
+        What it owed the CSMS it still owes, and no key is ever used twice. Connectors that it didn't have before are
+        blank, those that it no longer has are forgotten.
+        """
+        self.away = False
+        kept = self.connectors[:connectors]
+        for connector in kept:
+            connector.cable, connector.ev = Cable.NONE, None
+        self.connectors = (*kept, *(ConnectorMemory() for _ in range(connectors - len(kept))))
+
     def new_transaction_key(self) -> str:
         """A key that no other transaction of this charge point ever had."""
         self.transactions_begun += 1

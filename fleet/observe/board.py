@@ -3,14 +3,8 @@
 Reports come in one by one and each changes a few integers, so that reading the whole fleet costs nothing however big it
 is: a charge point or connector that leaves one state is taken off that count in the same breath as it is added to the
 next. The progress display, the summary and the metrics all read here; nobody asks the actors.
-
-Energy between two reports of a connector is extrapolated from its power. Kept are the sums over all connectors of the
-power P, of the register E, and of P times the instant of the report; the fleet's energy at any `now` is then
-E + (P * now - sum of P * at) / 3600, without looking at a single connector. A battery's taper bends the power between
-reports, so the figure is an estimate that the next meter reading corrects; the books are kept elsewhere, in whole Wh.
 """
 
-import math
 from array import array
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -39,10 +33,9 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
+from fleet.observe.energy import Energy
 from fleet.observe.tally import Tally
 from fleet.words import ConnectorStatus, RegistrationStatus
-
-SECONDS_PER_HOUR = 3600.0
 
 
 class ChargePointState(StrEnum):
@@ -80,65 +73,6 @@ ONLINE = frozenset(
 )
 
 
-class Energy:
-    """The power and the register of many meters, summed up as they report (see the module's docstring)."""
-
-    __slots__ = (
-        "_at",
-        "_origin_at",
-        "_power_at_sum",
-        "_power_sum_w",
-        "_power_w",
-        "_powered",
-        "_register_wh",
-        "_sum_wh",
-    )
-
-    def __init__(self, meters: int) -> None:
-        self._power_w = array("d", [0.0]) * meters
-        self._register_wh = array("d", [math.nan]) * meters
-        self._at = array("d", [0.0]) * meters
-        self._sum_wh = 0.0
-        self._power_sum_w = 0.0
-        self._power_at_sum = 0.0
-        self._powered = 0
-        # Instants count from the first report, because P * at is a small difference of large numbers otherwise.
-        self._origin_at: float | None = None
-
-    def measured(self, meter: int, power_w: float, register_wh: float, at: float) -> None:
-        """A meter says what it shows; what it showed the first time counts as zero."""
-        if self._origin_at is None:
-            self._origin_at = at
-        at -= self._origin_at
-        was_w, was_wh = self._power_w[meter], self._register_wh[meter]
-        if not math.isnan(was_wh):
-            self._sum_wh += register_wh - was_wh
-        self._power_at_sum += power_w * at - was_w * self._at[meter]
-        self._power_sum_w += power_w - was_w
-        self._powered += (power_w > 0) - (was_w > 0)
-        self._power_w[meter], self._register_wh[meter], self._at[meter] = power_w, register_wh, at
-        if not self._powered:
-            self._power_sum_w = self._power_at_sum = 0.0
-
-    def cut(self, meter: int, at: float) -> None:
-        """No more power; the register stays where it must be by now."""
-        power_w = self._power_w[meter]
-        if power_w > 0 and self._origin_at is not None:
-            elapsed_s = at - self._origin_at - self._at[meter]
-            self.measured(meter, 0.0, self._register_wh[meter] + power_w * elapsed_s / SECONDS_PER_HOUR, at)
-
-    @property
-    def power_w(self) -> float:
-        """The power of all meters."""
-        return self._power_sum_w
-
-    def energy_wh(self, now: float) -> float:
-        """The energy that all meters counted since they were first heard of."""
-        if self._origin_at is None:
-            return 0.0
-        return self._sum_wh + (self._power_sum_w * (now - self._origin_at) - self._power_at_sum) / SECONDS_PER_HOUR
-
-
 class Board:
     """A listener that keeps the fleet's figures. Read its attributes at any time; write none of them."""
 
@@ -146,22 +80,17 @@ class Board:
         """`plans` is the whole fleet: what never reports still counts, as starting."""
         self._numbers: dict[str, int] = {}
         self._first = array("q", [0])  # index of each charge point's connector 1, and one past the last
-        for number, plan in enumerate(plans):
-            self._numbers[plan.id] = number
-            self._first.append(self._first[-1] + len(plan.connectors))
-        count, connectors = len(self._numbers), self._first[-1]
-        self._states = [ChargePointState.STARTING] * count
-        self._standings: list[ChargePointState | None] = [None] * count
-        self._waiting = array("q", [0]) * count
-        self._statuses: list[ConnectorStatus | None] = [None] * connectors
-        self._transactions: list[str | None] = [None] * connectors
-        self._energy = Energy(connectors)
+        self._states: list[ChargePointState] = []
+        self._standings: list[ChargePointState | None] = []
+        self._waiting = array("q")
+        self._statuses: list[ConnectorStatus | None] = []
+        self._transactions: list[str | None] = []
+        self._energy = Energy()
         self._handlers = self._dispatch()
 
-        self.charge_points = count
-        self.connectors = connectors
+        self.charge_points = 0
+        self.connectors = 0
         self.by_state: dict[ChargePointState, int] = dict.fromkeys(STATES, 0)
-        self.by_state[ChargePointState.STARTING] = count
         self.by_status: dict[ConnectorStatus, int] = dict.fromkeys(STATUSES, 0)
         """Connectors by status; those of a charge point that is switched off are in none."""
         self.reached = 0
@@ -170,8 +99,8 @@ class Board:
         """Charge points that the CSMS accepted at least once."""
         self.accepted_at: float | None = None
         """When the last of those was accepted for the first time."""
-        self._was_accepted = bytearray(count)
-        self._was_reached = bytearray(count)
+        self._was_accepted = bytearray()
+        self._was_reached = bytearray()
 
         self.connects = 0
         self.disconnects = Tally()
@@ -209,6 +138,47 @@ class Board:
         self.restarts = Tally()
         """Rebuilt after a reset, by cause; crashes are counted apart."""
         self.given_up = Tally()
+
+        for plan in plans:
+            self.add(plan)
+
+    # ---- the fleet grows and shrinks ---------------------------------------------------------------------------------
+
+    def add(self, plan: ChargePointPlan) -> None:
+        """One charge point more, before its first report; ValueError where there is one of this id."""
+        if plan.id in self._numbers:
+            raise ValueError(f"there is a charge point {plan.id} already")
+        connectors = len(plan.connectors)
+        self._numbers[plan.id] = len(self._states)
+        self._first.append(self._first[-1] + connectors)
+        self._states.append(ChargePointState.STARTING)
+        self._standings.append(None)
+        self._waiting.append(0)
+        self._was_accepted.append(0)
+        self._was_reached.append(0)
+        self._statuses.extend([None] * connectors)
+        self._transactions.extend([None] * connectors)
+        self._energy.grow(connectors)
+        self.charge_points += 1
+        self.connectors += connectors
+        self.by_state[ChargePointState.STARTING] += 1
+
+    def remove(self, charge_point_id: str) -> None:
+        """One charge point less, after it ended: what is counts without it, what was stays counted.
+
+        Its place stays empty, because places are numbered; if it comes back, it has another.
+        """
+        number = self._numbers.pop(charge_point_id)
+        indices = range(self._first[number], self._first[number + 1])
+        for index in indices:
+            self._abandon(index)
+            self._set_status(index, None)
+        self._set_waiting(number, 0)
+        self.by_state[self._states[number]] -= 1
+        self.charge_points -= 1
+        self.connectors -= len(indices)
+        self.reached -= self._was_reached[number]
+        self.accepted -= self._was_accepted[number]
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -317,6 +287,11 @@ class Board:
         self.running += (key is not None) - (self._transactions[index] is not None)
         self._transactions[index] = key
 
+    def _abandon(self, index: int) -> None:
+        """Whatever runs there is nobody's any more."""
+        self.abandoned += self._transactions[index] is not None
+        self._set_transaction(index, None)
+
     def _transaction_bound(self, _: str, report: TransactionBound) -> None:
         self.bound += 1
 
@@ -390,8 +365,7 @@ class Board:
         self.given_up.add(report.cause or "unknown", charge_point_id)
         number = self._numbers[charge_point_id]
         for index in range(self._first[number], self._first[number + 1]):
-            self.abandoned += self._transactions[index] is not None
-            self._set_transaction(index, None)
+            self._abandon(index)
         self._switch_off(number, ChargePointState.GIVEN_UP, report.at)
 
     def _drained(self, charge_point_id: str, report: Drained) -> None:
