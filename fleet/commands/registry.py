@@ -46,7 +46,7 @@ class Argument:
     @property
     def choices(self) -> tuple[str, ...]:
         """The values of an enum, in its order."""
-        return tuple(self.kind) if issubclass(self.kind, StrEnum) else ()
+        return tuple(choice.value for choice in self.kind) if issubclass(self.kind, StrEnum) else ()
 
 
 def _commands() -> dict[str, type[Spoken]]:

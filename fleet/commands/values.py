@@ -82,7 +82,7 @@ def _read(argument: Argument, token: Token) -> Any:
     else:
         for choice in argument.choices:
             if letters(choice) == letters(token.value):
-                return choice
+                return kind(choice)
     raise ValueError(f"not {_quoted(token.value)}; expected {expected(argument)}")
 
 

@@ -179,7 +179,7 @@ class ForceStatus(ToConnector):
 
 @frozen
 class SetPower(ToConnector):
-    """Bend the power that the connector offers, in W; None gives back the connector's own limit."""
+    """Bend the power that the connector offers, in W; without a value its own limit is back."""
 
     verb: ClassVar[str] = "meter"
     examples: ClassVar[tuple[str, ...]] = ("meter CP0001/1 3.7kW", "meter CP0001/1 0", "meter CP0001/1")
