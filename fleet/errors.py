@@ -6,6 +6,8 @@ crashes with its traceback.
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_EXPECTATION = 99
+"""Something that a scenario expected was not so."""
 EXIT_CONFIGURATION = 104
 EXIT_INTERRUPTED = 105
 
