@@ -6,7 +6,7 @@ number the key keeps the unit, as in `power_w = 7200`. Every field's annotation 
 
 `RunConfig()` with nothing said is `configs/quickstart.toml`: a busy half minute that shows every message. What only
 becomes wrong together (two groups with the same ids, a tag pool smaller than the fleet) is found by `mistakes`, after
-the command line had its say; `plans` then derives every charge point from its global index alone.
+the command line had its say; `planning.py` then derives every charge point from its global index alone.
 """
 
 import os
@@ -18,7 +18,6 @@ from attrs import evolve, field, frozen
 
 from fleet.core.configuration import Configuration, settled
 from fleet.core.keys import find, normal, unknown
-from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.errors import ConfigurationError
 from fleet.link.endpoint import mask
 from fleet.load.distributions import Constant, Distribution, Uniform
@@ -312,7 +311,7 @@ def _group_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "charge_points", f"expected at most {CHARGE_POINTS_MAX} charge points, got {config.charge_point_count}"
         return
     taken: dict[str, int] = {}
-    for number_, group, indices in _numbered(config):
+    for number_, group, indices in numbered(config):
         path = f"charge_points[{number_}]"
         for index in indices:
             name = group.id.format(index)
@@ -359,41 +358,9 @@ def _driver_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "drivers.stay", "expected a stay or energy_wanted_wh, or drivers never leave"
 
 
-def _numbered(config: RunConfig) -> Iterator[tuple[int, GroupConfig, range]]:
+def numbered(config: RunConfig) -> Iterator[tuple[int, GroupConfig, range]]:
     """Each group with its number and the global indices (from 1) of its charge points."""
     first = 1
     for number_, group in enumerate(config.charge_points):
         yield number_, group, range(first, first + group.count)
         first += group.count
-
-
-def plans(config: RunConfig) -> list[ChargePointPlan]:
-    """Every charge point of the fleet, by global index; alike ones share their connector plan and configuration."""
-    made: list[ChargePointPlan] = []
-    connector_plans: dict[ConnectorPlan, ConnectorPlan] = {}
-    configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
-    for _, group, indices in _numbered(config):
-        plan = ConnectorPlan(
-            power_max_w=group.power_w,
-            current=group.current,
-            phases=group.phases,
-            voltage_v=group.voltage_v,
-            fixed_cable=group.fixed_cable,
-            finishing_s=group.finishing_s,
-        )
-        connectors = (connector_plans.setdefault(plan, plan),) * group.connectors
-        configuration = configurations.setdefault(tuple(sorted(group.configuration.items())), group.configuration)
-        made.extend(
-            ChargePointPlan(
-                id=group.id.format(index),
-                connectors=connectors,
-                vendor=group.vendor,
-                model=group.model,
-                serial_number=group.serial_number and group.serial_number.format(index),
-                firmware_version=group.firmware_version,
-                configuration=configuration,
-                reboot_s=group.reboot_s,
-            )
-            for index in indices
-        )
-    return made

@@ -4,6 +4,9 @@ All visits of a fleet are in one machine: `handle` takes reports, `tick` gives t
 when to ask next; `driving.py` is the one task around it. Due times are entries in one heap; a visit that changed its
 mind leaves a stale entry behind, which is skipped. What one driver does is in `visit.py`.
 
+Connectors may come and go while drivers do: a new one is one spot more, one that is gone keeps its place and sees
+nobody any more. Paused, nobody arrives and nobody who waits comes forward; who is there goes on as planned.
+
 Randomness is by key: when drivers come, and what each of them wants, is a function of the seed and of the visit's
 number (at its connector, or in the fleet), whatever happened before. Id tags need no pool to take from and return to:
 the tags are dealt out to the connectors, so a tag is always at one connector, in one visit. As its transactions then
@@ -15,8 +18,6 @@ import math
 from collections.abc import Sequence
 from enum import IntEnum
 from random import Random
-
-from attrs import define
 
 from fleet.commands.vocabulary import EV, ConnectorCommand
 from fleet.core.plan import ChargePointPlan
@@ -32,7 +33,7 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.load.config import RunConfig
-from fleet.load.visit import AVAILABLE, Outcome, Patience, Spot, Stage, Visit
+from fleet.load.visit import AVAILABLE, Counts, Patience, Spot, Stage, Visit
 from fleet.randomness import unit
 from fleet.words import RegistrationStatus
 
@@ -59,21 +60,6 @@ class Entry(IntEnum):
     VISIT = 2
 
 
-@define
-class Counts:
-    """Who came, and how it went. Every visit ends in one of the last five (see `Outcome`)."""
-
-    arrived: int = 0
-    turned_away: int = 0
-    """Found nothing free, or too many waiting, or waited until the run closed, and drove on."""
-    begun: int = 0
-    served: int = 0
-    interrupted: int = 0
-    unserved: int = 0
-    sent_home: int = 0
-    stranded: int = 0
-
-
 class Drivers:
     """Everybody who charges at this fleet. Tell it all reports of the types in `wants`, then `start` it."""
 
@@ -89,30 +75,69 @@ class Drivers:
         self._drivers = config.drivers
         self._seed = seed
         self._patience = patience or Patience()
-        self._spots = [Spot(plan.id, connector) for plan in plans for connector in range(1, len(plan.connectors) + 1)]
+        self._spots: list[Spot] = []
         self._first: dict[str, int] = {}
-        for index, spot in enumerate(self._spots):
-            self._first.setdefault(spot.charge_point_id, index)
-        self._open = bytearray(len(self._spots))  # its charge point was accepted since it was switched on
-        self._free = bytearray(len(self._spots))
+        self._open = bytearray()  # its charge point was accepted since it was switched on
+        self._free = bytearray()
         self._heap: list[tuple[float, int, Entry]] = []
         self._arrivals = 0  # of the fleet; a connector's own are counted at its spot
+        self._next_at = math.inf  # when the next one comes to the fleet
+        self._started = False
+        for plan in plans:
+            self._add(plan)
+        # Tags are dealt out once, to those who are there from the beginning; whoever comes later brings one.
+        self._dealt_to = len(self._spots)
         self.counts = Counts()
         self.visiting = 0
         """Drivers who are at a connector now."""
+        self.paused = False
         self.closed = False
 
     # ---- the outside -------------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> None:
         """From now on drivers come."""
-        if self._drivers.arrivals_per_s <= 0:
-            return
+        self._started = True
         if self._drivers.per == "fleet":
             self._expect_arrival(FLEET, now)
         else:
             for index in range(len(self._spots)):
                 self._expect_arrival(index, now)
+
+    def pause(self) -> None:
+        """Nobody comes, until `resume`."""
+        self.paused = True
+        self._next_at = math.inf
+        for spot in self._spots:
+            spot.next_at = math.inf
+
+    def resume(self, now: float) -> None:
+        """Drivers come again, and those who wait come forward."""
+        if not self.paused:
+            return
+        self.paused = False
+        if self._started:
+            self.start(now)
+        for index, spot in enumerate(self._spots):
+            if spot.waiting and self._free[index]:
+                self._push(now, index, Entry.TURN)
+
+    def add(self, plan: ChargePointPlan, now: float) -> None:
+        """Drivers may come to this charge point too, once it is accepted."""
+        for index in self._add(plan):
+            if self._started and self._drivers.per == "connector":
+                self._expect_arrival(index, now)
+
+    def remove(self, charge_point_id: str, now: float) -> None:
+        """Nobody comes to this charge point any more; who is there stops and leaves."""
+        for index in self._connectors(charge_point_id):
+            spot = self._spots[index]
+            spot.gone, spot.next_at = True, math.inf
+            self.counts.turned_away += spot.waiting
+            spot.waiting = 0
+            if spot.visit is not None:
+                spot.visit.go_home(now)
+            self._after(index, now)
 
     @property
     def deadline(self) -> float:
@@ -160,6 +185,14 @@ class Drivers:
         for spot in self._spots:
             self.counts.turned_away += spot.waiting
             spot.waiting = 0
+
+    def _add(self, plan: ChargePointPlan) -> range:
+        """Its connectors, as spots; what comes back after it was removed has new ones."""
+        first = self._first[plan.id] = len(self._spots)
+        self._spots += [Spot(plan.id, connector) for connector in range(1, len(plan.connectors) + 1)]
+        self._open.extend(bytes(len(plan.connectors)))
+        self._free.extend(bytes(len(plan.connectors)))
+        return range(first, len(self._spots))
 
     def drain(self, now: float) -> None:
         """Nobody comes any more, and everybody stops and leaves, one after the other within a few seconds."""
@@ -209,13 +242,20 @@ class Drivers:
 
     def _expect_arrival(self, index: int, at: float) -> None:
         """The next one comes after an exponential gap: a Poisson process, the same one for the same seed."""
+        if self._drivers.arrivals_per_s <= 0 or self.paused or (index != FLEET and self._spots[index].gone):
+            return
         if index == FLEET:
             name, number = "fleet", self._arrivals
         else:
             spot = self._spots[index]
             name, number = f"{spot.charge_point_id}/{spot.connector}", spot.arrived
         gap_s = -math.log1p(-unit(self._seed, f"{name}/arrivals/{number}")) / self._drivers.arrivals_per_s
-        self._push(at + gap_s, index, Entry.ARRIVAL)
+        next_at = at + gap_s
+        if index == FLEET:
+            self._next_at = next_at
+        else:
+            self._spots[index].next_at = next_at
+        self._push(next_at, index, Entry.ARRIVAL)
 
     def _arrive(self, index: int, at: float, now: float) -> None:
         if self.closed:
@@ -251,7 +291,7 @@ class Drivers:
     def _turn(self, index: int, now: float) -> None:
         """The next of those who wait, if it's somebody's turn."""
         spot = self._spots[index]
-        if spot.waiting and self._free[index] and not self.closed:
+        if spot.waiting and self._free[index] and not self.closed and not self.paused:
             spot.waiting -= 1
             random = self._random(f"{spot.charge_point_id}/{spot.connector}/visits/{spot.begun}")
             self._begin(index, spot.begun, random, now)
@@ -273,13 +313,19 @@ class Drivers:
         )
         pause_s = drivers.pause_s.draw(random)
         identifies_first = random.random() < drivers.share_identifying_first
-        tags_here = self._config.id_tag_count // len(self._spots)
-        id_tag = self._config.id_tag(index + len(self._spots) * (number % tags_here))
+        id_tag = self._config.id_tag(self._tag_index(index, number))
         spot.visit = Visit(spot, id_tag, ev, stay_s, pause_s, identifies_first, now, self._patience)
         spot.begun += 1
         self.counts.begun += 1
         self.visiting += 1
         self._after(index, now)
+
+    def _tag_index(self, index: int, number: int) -> int:
+        """One of this connector's own tags: those that it was dealt, or the one beyond the pool that it brought."""
+        dealt_to, pool = self._dealt_to, self._config.id_tag_count
+        if index >= dealt_to:
+            return pool + index - dealt_to
+        return index + dealt_to * (number % (pool // dealt_to))
 
     # ---- reports -----------------------------------------------------------------------------------------------------
 
@@ -327,29 +373,15 @@ class Drivers:
         spot = self._spots[index]
         visit = spot.visit
         if visit is not None and visit.stage is Stage.OVER:
-            self._count(visit.outcome)
+            self.visiting -= 1
+            self.counts.end(visit.outcome)
             spot.visit = visit = None
-        free = visit is None and spot.status is AVAILABLE and self._open[index] == 1
+        free = visit is None and spot.status is AVAILABLE and self._open[index] == 1 and not spot.gone
         if free and not self._free[index] and spot.waiting:
             self._push(at, index, Entry.TURN)
         self._free[index] = free
         if visit is not None and visit.due_at < math.inf:
             self._push(visit.due_at, index, Entry.VISIT)
-
-    def _count(self, outcome: Outcome) -> None:
-        self.visiting -= 1
-        counts = self.counts
-        match outcome:
-            case Outcome.SERVED:
-                counts.served += 1
-            case Outcome.INTERRUPTED:
-                counts.interrupted += 1
-            case Outcome.UNSERVED:
-                counts.unserved += 1
-            case Outcome.SENT_HOME:
-                counts.sent_home += 1
-            case Outcome.STRANDED:
-                counts.stranded += 1
 
     def _push(self, at: float, index: int, about: Entry) -> None:
         if len(self._heap) > 4 * len(self._spots) + STALE_MAX:
@@ -359,7 +391,9 @@ class Drivers:
 
     def _is_stale(self, entry: tuple[float, int, Entry]) -> bool:
         at, index, about = entry
-        if about is not Entry.VISIT:
+        if about is Entry.ARRIVAL:
+            return self.closed or at != (self._next_at if index == FLEET else self._spots[index].next_at)
+        if about is Entry.TURN:
             return self.closed
         visit = self._spots[index].visit
         return visit is None or visit.due_at != at

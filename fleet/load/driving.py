@@ -11,6 +11,7 @@ from typing import Protocol
 import trio
 
 from fleet.commands.vocabulary import ConnectorCommand
+from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import ObservedReport
 from fleet.load.drivers import Drivers
 
@@ -58,6 +59,30 @@ class Driving:
                     await trio.lowlevel.checkpoint()
             self._notice()
             await self._sleep()
+
+    @property
+    def paused(self) -> bool:
+        """Nobody comes, until `resume`."""
+        return self.drivers.paused
+
+    def pause(self) -> None:
+        """Nobody comes from now on; who is there goes on."""
+        self.drivers.pause()
+
+    def resume(self) -> None:
+        """Drivers come again."""
+        self.drivers.resume(trio.current_time())
+        self._notice()
+
+    def add(self, plan: ChargePointPlan) -> None:
+        """They may go to this charge point too; to be told before its first report."""
+        self.drivers.add(plan, trio.current_time())
+        self._notice()
+
+    def remove(self, charge_point_id: str) -> None:
+        """They no longer go there, and who is there leaves."""
+        self.drivers.remove(charge_point_id, trio.current_time())
+        self._notice()
 
     async def leave(self) -> None:
         """Nobody comes any more and everybody stops and leaves; returns when nobody is there. `run` has to go on."""

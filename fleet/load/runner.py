@@ -1,8 +1,7 @@
 """A run from beginning to end: CSMS, ramp, drivers, drain, books, summary, exit code."""
 
+import math
 import random
-import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,16 +16,20 @@ from attrs import define
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.clock import Clock
 from fleet.commands.vocabulary import Drain
+from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
 from fleet.link.endpoint import mask
 from fleet.load import limits
 from fleet.load.central import embedded
-from fleet.load.config import RunConfig, plans
+from fleet.load.config import RunConfig
+from fleet.load.controls import Manner, controlled
 from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
+from fleet.load.ending import Ending
 from fleet.load.links import WebSocketLinks
+from fleet.load.planning import plan_at, plans
 from fleet.load.ramp import freeze, switch_on
 from fleet.observe.board import Board
 from fleet.observe.books import Books
@@ -37,6 +40,8 @@ from fleet.observe.summary import render
 
 PATIENCE_S = 15.0
 """How long nobody at all may get through to the CSMS before the run is called off."""
+ID_TAGS_SHOWN = 100
+"""Id tags that completion offers."""
 LEAVING_SHARE = 0.5
 """The part of the grace that drivers get to stop and leave by themselves before the charge points drain."""
 
@@ -54,33 +59,50 @@ class Run:
     """The parts of a run that its tasks share."""
 
     config: RunConfig
+    manner: Manner
     seed: int
     plans: list[ChargePointPlan]
     url: str
-    fleet: Fleet
+    plant: Plant
     driving: Driving
-    board: Board
     books: Books
-    started_at: float
+    ending: Ending
+
+    @property
+    def fleet(self) -> Fleet:
+        """The charge points."""
+        return self.plant.fleet
+
+    @property
+    def board(self) -> Board:
+        """Their figures."""
+        return self.plant.board
+
+    @property
+    def started_at(self) -> float:
+        """When it all began."""
+        return self.plant.started_at
 
 
-async def run(config: RunConfig, records: Path | None = None) -> int:
+async def run(config: RunConfig, records: Path | None = None, manner: Manner | None = None) -> int:
     """Run the load that `config` describes and return the exit code.
 
     `records` is where the CSMS keeps its records, for the books; the embedded CSMS writes them itself. Raises
     `FleetError` for what a person can mend.
     """
+    manner = manner or Manner()
     seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
     config = attrs.evolve(config, seed=seed)
     limits.require(config.charge_point_count)
-    _say(f"fleet: seed {seed}")
+    manner.say(f"fleet: seed {seed}")
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
         before = records.stat().st_size if records is not None and records.exists() else 0
         async with _central(config, records) as url:
-            _say(f"fleet: {config.charge_point_count} charge points against {mask(url)}")
-            end, running = await _run(config, seed, url)
+            many = "" if config.charge_point_count == 1 else "s"
+            manner.say(f"fleet: {config.charge_point_count} charge point{many} against {mask(url)}")
+            end, running = await _run(config, seed, url, manner)
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
@@ -96,52 +118,70 @@ async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str
             yield url
 
 
-async def _run(config: RunConfig, seed: int, url: str) -> tuple[End, Run]:
+async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[End, Run]:
     fleet_plans = plans(config)
     board, books = Board(fleet_plans), Books()
     driving = Driving(Drivers(config, fleet_plans, seed))
-    observer = Observer(board, books, driving)
-    links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol)
-    surroundings = Surroundings(
-        seed, Clock.system(), Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s
-    )
+    observer = Observer(board, books, *(() if manner.alone else (driving,)), *manner.listeners)
+    links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol, manner.password)
+    clock, ending = Clock.system(), Ending(manner.say)
+    surroundings = Surroundings(seed, clock, Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s)
     async with trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
-            fleet = Fleet(surroundings, living)
-            running = Run(config, seed, fleet_plans, url, fleet, driving, board, books, trio.current_time())
-            stop, abort = trio.Event(), trio.Event()
-            everything.start_soon(_watch_signals, stop, abort)
-            everything.start_soon(_abort, abort, living.cancel_scope)
-            everything.start_soon(partial(show_progress, board, running.started_at, config.duration_s))
-            living.start_soon(_ramp, running)
-            living.start_soon(driving.run, fleet)
-            end = await _until_over(running, stop)
-            if end is not End.UNREACHABLE:
-                await _drain(running)
+            plant = Plant(
+                fleet=Fleet(surroundings, living),
+                board=board,
+                observer=observer,
+                clock=clock,
+                seed=seed,
+                drain=ending.drain,
+                interrupt=ending.interrupt,
+                drivers=None if manner.alone else driving,
+                plan_at=partial(plan_at, config),
+                model=fleet_plans[0],
+                id_tags=[config.id_tag(index) for index in range(min(config.id_tag_count, ID_TAGS_SHOWN))],
+                connect_rate_per_s=config.csms.connect_rate_per_s,
+            )
+            running = Run(config, manner, seed, fleet_plans, url, plant, driving, books, ending)
+            everything.start_soon(ending.watch_signals)
+            everything.start_soon(ending.cancel_at_once, living.cancel_scope)
+            async with controlled(plant, manner):
+                if manner.progress:
+                    everything.start_soon(partial(show_progress, board, plant.started_at, config.duration_s))
+                if manner.attend is not None:
+                    everything.start_soon(manner.attend, plant)
+                living.start_soon(_ramp, running)
+                if not manner.alone:
+                    living.start_soon(driving.run, plant.fleet)
+                end = await _until_over(running)
+                plant.draining = True
+                if end is not End.UNREACHABLE:
+                    await _drain(running)
             living.cancel_scope.cancel()
         everything.cancel_scope.cancel()
-    if abort.is_set():
-        end = End.INTERRUPTED
-    return end, running
+    return End.INTERRUPTED if ending.abort.is_set() else end, running
 
 
 async def _ramp(running: Run) -> None:
+    running.plant.ramping = True
     await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
+    running.plant.ramping = False
     freeze()
 
 
-async def _until_over(running: Run, stop: trio.Event) -> End:
-    """Wait for the end of the load: its duration, a signal, or nobody reaching the CSMS."""
-    over_at = running.started_at + running.config.duration_s
-    patience_until = running.started_at + PATIENCE_S
+async def _until_over(running: Run) -> End:
+    """Wait for the end of the load: its duration, somebody's word, or nobody reaching the CSMS."""
+    ending, alone = running.ending, running.manner.alone
+    over_at = math.inf if alone else running.started_at + running.config.duration_s
+    patience_until = math.inf if alone else running.started_at + PATIENCE_S
     with trio.move_on_at(over_at):
         with trio.move_on_at(patience_until):
-            await stop.wait()
-            return End.INTERRUPTED
+            await ending.asked.wait()
+            return End.INTERRUPTED if ending.interrupted else End.DONE
         if not running.board.connects:
             return End.UNREACHABLE
-        await stop.wait()
-        return End.INTERRUPTED
+        await ending.asked.wait()
+        return End.INTERRUPTED if ending.interrupted else End.DONE
     return End.DONE if running.board.connects else End.UNREACHABLE
 
 
@@ -149,8 +189,9 @@ async def _drain(running: Run) -> None:
     """Everybody leaves: drivers first, then the charge points deliver what waits and go."""
     grace_s = running.config.grace_s
     deadline = trio.current_time() + grace_s
-    with trio.move_on_after(grace_s * LEAVING_SHARE):
-        await running.driving.leave()
+    if not running.manner.alone:
+        with trio.move_on_after(grace_s * LEAVING_SHARE):
+            await running.driving.leave()
     # At the ramp's rate: a thousand StopTransactions in one instant would be a test of its own.
     pause_s = min(1.0 / running.config.csms.connect_rate_per_s, grace_s / 4 / max(1, len(running.fleet.berths)))
     with trio.move_on_at(deadline):
@@ -160,21 +201,6 @@ async def _drain(running: Run) -> None:
     await running.fleet.ended(deadline)
 
 
-async def _watch_signals(stop: trio.Event, abort: trio.Event) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            if stop.is_set():
-                abort.set()
-                return
-            _say("fleet: interrupted, draining (once more to stop at once)")
-            stop.set()
-
-
-async def _abort(abort: trio.Event, scope: trio.CancelScope) -> None:
-    await abort.wait()
-    scope.cancel()
-
-
 def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
     board = running.board
     if end is End.UNREACHABLE:
@@ -182,12 +208,8 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
         why = failures[0] if failures else "no connection was even tried"
         raise UnreachableError(f"no charge point could connect to {mask(running.url)}: {why}")
     balance = running.books.compare(records)
-    visits = attrs.asdict(running.driving.drivers.counts)
-    _say(render(board, balance, elapsed_s, running.seed, started_at=running.started_at, visits=visits))
+    visits = None if running.manner.alone else attrs.asdict(running.driving.drivers.counts)
+    running.manner.say(render(board, balance, elapsed_s, running.seed, started_at=running.started_at, visits=visits))
     if end is End.INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DONE if balance.balanced else EXIT_FAILED
-
-
-def _say(line: str) -> None:
-    print(line, flush=True, file=sys.stdout)

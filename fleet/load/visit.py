@@ -78,6 +78,35 @@ class Outcome(IntEnum):
 
 
 @define
+class Counts:
+    """Who came, and how it went. Every visit ends in one of the last five (see `Outcome`)."""
+
+    arrived: int = 0
+    turned_away: int = 0
+    """Found nothing free, or too many waiting, or waited until the run closed, and drove on."""
+    begun: int = 0
+    served: int = 0
+    interrupted: int = 0
+    unserved: int = 0
+    sent_home: int = 0
+    stranded: int = 0
+
+    def end(self, outcome: Outcome) -> None:
+        """One visit is over."""
+        match outcome:
+            case Outcome.SERVED:
+                self.served += 1
+            case Outcome.INTERRUPTED:
+                self.interrupted += 1
+            case Outcome.UNSERVED:
+                self.unserved += 1
+            case Outcome.SENT_HOME:
+                self.sent_home += 1
+            case Outcome.STRANDED:
+                self.stranded += 1
+
+
+@define
 class Spot:
     """One connector as drivers see it."""
 
@@ -93,6 +122,10 @@ class Spot:
     """Drivers who wait for their turn."""
     arrived: int = 0
     begun: int = 0
+    next_at: float = math.inf
+    """When the next driver comes."""
+    gone: bool = False
+    """It is no longer there: nobody comes any more."""
 
 
 @define

@@ -5,9 +5,10 @@ import pytest
 from attrs import evolve
 
 from fleet.errors import ConfigurationError
-from fleet.load.config import CsmsConfig, DriversConfig, GroupConfig, RunConfig, mistakes, overridden, plans, resized
+from fleet.load.config import CsmsConfig, DriversConfig, GroupConfig, RunConfig, mistakes, overridden, resized
 from fleet.load.config_file import load, structure
 from fleet.load.distributions import Constant, Exponential, LogNormal, Normal, Uniform
+from fleet.load.planning import plans
 from fleet.words import Current
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -36,9 +36,10 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.load.config import DriversConfig, GroupConfig, RunConfig, plans
+from fleet.load.config import DriversConfig, GroupConfig, RunConfig
 from fleet.load.distributions import Constant, Exponential, Uniform
 from fleet.load.drivers import Drivers
+from fleet.load.planning import plans
 from fleet.load.visit import Patience, Stage
 from fleet.words import (
     AuthorizationStatus,

@@ -15,10 +15,11 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.load.config import DriversConfig, GroupConfig, RunConfig, plans
+from fleet.load.config import DriversConfig, GroupConfig, RunConfig
 from fleet.load.distributions import Constant
 from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
+from fleet.load.planning import plans
 from fleet.words import ConnectorStatus, RegistrationStatus, StopReason
 
 

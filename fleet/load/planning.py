@@ -1,0 +1,70 @@
+"""The plans of a run's charge points: each a function of its global index and its group, and of nothing else.
+
+So a charge point that a growing fleet adds is the one that a larger fleet would have begun with.
+"""
+
+from collections.abc import Mapping
+
+from fleet.core.plan import ChargePointPlan, ConnectorPlan
+from fleet.errors import ConfigurationError
+from fleet.load.config import GroupConfig, RunConfig, numbered
+
+
+def plan_at(config: RunConfig, index: int) -> ChargePointPlan:
+    """The charge point with this global index, counted from 1; beyond those configured, one more of the last group.
+
+    Raises `ConfigurationError` where the last group's pattern can't name it.
+    """
+    first = 1
+    for group in config.charge_points[:-1]:
+        if index < first + group.count:
+            break
+        first += group.count
+    else:
+        group = config.charge_points[-1]
+        name, last = group.id.format(index), first + group.count - 1
+        if index > last and name in (group.id, group.id.format(last)):
+            raise ConfigurationError(f"charge_points.id: {group.id!r} has no {{}} to name charge point {index} by")
+    return _planned(group, range(index, index + 1), {}, {})[0]
+
+
+def plans(config: RunConfig) -> list[ChargePointPlan]:
+    """Every charge point of the fleet, by global index; alike ones share their connector plan and configuration."""
+    made: list[ChargePointPlan] = []
+    connector_plans: dict[ConnectorPlan, ConnectorPlan] = {}
+    configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+    for _, group, indices in numbered(config):
+        made.extend(_planned(group, indices, connector_plans, configurations))
+    return made
+
+
+def _planned(
+    group: GroupConfig,
+    indices: range,
+    connector_plans: dict[ConnectorPlan, ConnectorPlan],
+    configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]],
+) -> list[ChargePointPlan]:
+    """A group's charge points with these global indices; what is alike is taken from, or put into, the mappings."""
+    plan = ConnectorPlan(
+        power_max_w=group.power_w,
+        current=group.current,
+        phases=group.phases,
+        voltage_v=group.voltage_v,
+        fixed_cable=group.fixed_cable,
+        finishing_s=group.finishing_s,
+    )
+    connectors = (connector_plans.setdefault(plan, plan),) * group.connectors
+    configuration = configurations.setdefault(tuple(sorted(group.configuration.items())), group.configuration)
+    return [
+        ChargePointPlan(
+            id=group.id.format(index),
+            connectors=connectors,
+            vendor=group.vendor,
+            model=group.model,
+            serial_number=group.serial_number and group.serial_number.format(index),
+            firmware_version=group.firmware_version,
+            configuration=configuration,
+            reboot_s=group.reboot_s,
+        )
+        for index in indices
+    ]
