@@ -13,6 +13,7 @@ from fleet.commands.vocabulary import (
     InjectFault,
     PlugIn,
     Resume,
+    SetEV,
     SetPower,
     StartTransaction,
     StopTransaction,
@@ -24,7 +25,7 @@ from fleet.core.orders import ApplySettings, ConnectorSettings, StopEnergy, Take
 from fleet.core.plan import ConnectorPlan
 from fleet.core.reports import MeterSampled, PowerChanged, Reading, TransactionStarted, TransactionStopped
 from fleet.core.transaction import READINGS_MAX
-from fleet.words import ConnectorStatus, Current, Measurand, ReadingContext
+from fleet.words import CableEnd, ConnectorStatus, Current, Measurand, ReadingContext
 
 BIG = EV(battery_wh=1e6, soc=0.0)
 REGISTER = ((Measurand.ENERGY_ACTIVE_IMPORT_REGISTER, None),)
@@ -405,3 +406,47 @@ def test_a_register_reading_is_never_above_the_meter_stop_that_follows() -> None
     assert max(reading.values[0].value for reading in report.readings) <= report.meter_stop_wh
     started = next(report for report in bench.reports if isinstance(report, TransactionStarted))
     assert started.meter_start_wh <= min(reading.values[0].value for reading in report.readings)
+
+
+# ---- another car at the cable ----------------------------------------------------------------------------------------
+
+
+def test_a_car_whose_state_of_charge_is_set_goes_on_from_there_and_no_watt_hour_is_lost() -> None:
+    bench = charging(ev=EV(battery_wh=10_000, soc=0.0, taper_from_soc=1.0))
+    bench.wait(1800)
+    assert bench.hear(SetEV(soc=0.82)) == []
+    assert bench.memory.meter.reading_wh(bench.now) == 3600
+    # What is missing are 1,800 Wh, a quarter of an hour.
+    assert bench.wait(899) == []
+    assert bench.wait(2) == ["SuspendedEV", "power 0 W"]
+    assert bench.memory.meter.reading_wh(bench.now) == 5400
+
+
+def test_of_a_car_only_what_is_said_changes() -> None:
+    bench = charging(ev=EV(battery_wh=10_000, soc=0.2, energy_wanted_wh=5000))
+    bench.wait(500)
+    bench.hear(SetEV(power_max_w=3600))
+    assert bench.memory.meter.power_w(bench.now) == 3600
+    ev = bench.memory.ev
+    assert ev is not None
+    assert (ev.battery_wh, ev.soc, ev.energy_wanted_wh, ev.power_max_w) == (10_000, pytest.approx(0.3), 4000, 3600)
+    # 4,000 Wh at 3.6 kW.
+    assert bench.wait(3999) == []
+    assert bench.wait(2) == ["SuspendedEV", "power 0 W"]
+
+
+def test_a_full_car_that_has_room_again_charges_again() -> None:
+    bench = charging(ev=EV(soc=1.0))
+    assert bench.status is ConnectorStatus.SUSPENDED_EV
+    assert bench.hear(SetEV(soc=0.5)) == ["Charging", "power 7200 W"]
+    assert bench.hear(SetEV(energy_wanted_wh=0)) == ["SuspendedEV", "power 0 W"]
+
+
+def test_where_no_car_is_none_is_changed() -> None:
+    bench = Bench()
+    assert bench.tell(SetEV(soc=0.5)) == "No car is plugged in on connector 1"
+    bench.hear(PlugIn(EV(soc=0.1)), Unplug(CableEnd.EV))
+    assert bench.tell(SetEV(soc=0.5)) == "No car is plugged in on connector 1"
+    bench.hear(Unplug(), PlugIn(EV(soc=0.1)), SetEV(soc=0.5), StartTransaction("TAG"))
+    assert bench.memory.ev is not None
+    assert bench.memory.ev.soc == 0.5

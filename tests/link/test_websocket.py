@@ -1,5 +1,6 @@
 """The link over memory streams, in virtual time: what it says and when."""
 
+import math
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
@@ -10,7 +11,7 @@ import trio.testing
 from trio_websocket import ConnectionClosed, wrap_server_stream
 
 from fleet.actors.mailbox import Mailbox
-from fleet.core.effects import CloseLink, LinkOrder, SetPingInterval
+from fleet.core.effects import CloseLink, LinkOrder, OpenLink, SetPingInterval
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkReport, LinkUp
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import Endpoint
@@ -156,6 +157,69 @@ async def test_a_pause_can_be_set_anew_while_away(
         link.order(CloseLink(pause_s=7))
         await link.next(LinkUp)
     assert [at - began_at for at in link.twin.opened_at] == [0, 7]
+
+
+STAY_AWAY = CloseLink(pause_s=math.inf)
+
+
+async def test_a_link_that_is_to_stay_away_does_so_until_it_is_told_to_connect(
+    lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
+) -> None:
+    began_at = trio.current_time()
+    async with lab.running(endpoint, serve=lab.echo) as link:
+        await link.next(LinkUp)
+        link.order(STAY_AWAY)
+        await link.next(LinkDown)
+        await trio.sleep(100_000)
+        link.order(SetPingInterval(5))
+        link.order(OpenLink())
+        await link.next(LinkUp)
+        link.order(OpenLink())
+        link.order("still there")
+        assert await link.next(FrameReceived) == FrameReceived("still there")
+    assert [at - began_at for at in link.twin.opened_at] == [0, 100_000]
+
+
+async def test_told_to_connect_while_it_closes_it_connects_right_after(
+    lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
+) -> None:
+    async with lab.running(endpoint, serve=lab.echo) as link:
+        await link.next(LinkUp)
+        link.order(STAY_AWAY)
+        link.order(OpenLink())
+        await link.next(LinkDown)
+        await link.next(LinkUp)
+
+
+async def test_a_link_that_was_told_to_stay_away_before_it_began_does_not_even_knock(
+    lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
+) -> None:
+    link = lab.Bench()
+    link.order(STAY_AWAY)
+    async with trio.open_nursery() as nursery:
+        twin = lab.Twin(nursery, lab.echo)
+        nursery.start_soon(partial(link.run, endpoint, open_stream=twin.open_stream))
+        await trio.sleep(1000)
+        assert twin.opened_at == []
+        link.order(OpenLink())
+        with trio.fail_after(1):
+            assert isinstance(await link.up.receive(), LinkUp)
+        await link.finish()
+        nursery.cancel_scope.cancel()
+    quick = lab.Bench()
+    quick.order(CloseLink(reconnect=False))
+    await quick.run(endpoint, open_stream=refuse)
+
+
+async def test_told_to_connect_it_waits_out_no_back_off(
+    lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
+) -> None:
+    async with lab.running(endpoint, open_stream=refuse, jitter=lambda _: 1.0, backoff=Backoff(1000, 1000)) as link:
+        assert (await link.next(ConnectFailed)).retry_in_s == 1000
+        before = trio.current_time()
+        link.order(OpenLink())
+        await link.next(ConnectFailed)
+        assert trio.current_time() == before
 
 
 async def test_frames_told_while_there_is_no_connection_are_dropped(

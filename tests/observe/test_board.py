@@ -245,3 +245,42 @@ def test_every_charge_point_is_in_exactly_one_state_and_every_connector_in_at_mo
 def test_the_board_does_not_ask_for_reports_that_change_nothing_on_it(board: Board) -> None:
     assert LinkUp in board.wants
     assert CableChanged not in board.wants
+
+
+# ---- a fleet that grows and shrinks ----------------------------------------------------------------------------------
+
+
+def test_a_charge_point_that_is_added_counts_as_the_others_do(board: Board) -> None:
+    board.add(ChargePointPlan("NEW"))
+    assert (board.charge_points, board.connectors, states(board)) == (4, 7, {"starting": 4})
+    tell(board, "NEW", LinkUp(), ACCEPTED, StatusChanged(2, 1.0, ConnectorStatus.CHARGING))
+    tell(board, "NEW", PowerChanged(2, 1.0, 3600.0, 77.0))
+    assert (board.reached, board.accepted, board.power_w) == (1, 1, 3600.0)
+    assert board.status("NEW", 2) is ConnectorStatus.CHARGING
+    assert board.energy_wh(2.0) == pytest.approx(1.0)
+    assert board.status("CP3", 2) is None
+    with pytest.raises(ValueError, match="there is a charge point NEW already"):
+        board.add(ChargePointPlan("NEW"))
+
+
+def test_a_charge_point_that_is_removed_leaves_its_history_and_nothing_else(board: Board) -> None:
+    tell(board, "CP1", LinkUp(), ACCEPTED)
+    tell(board, "CP2", LinkUp(), ACCEPTED, StatusChanged(1, 1.0, ConnectorStatus.CHARGING), OutboxChanged(3, 1.0))
+    tell(board, "CP2", PowerChanged(1, 1.0, 3600.0, 0.0), TransactionStarted(1, 1.0, "t", "TAG", 0))
+    tell(board, "CP2", Drained(3.0, 1))
+    board.remove("CP2")
+    assert (board.charge_points, board.connectors, states(board)) == (2, 4, {"starting": 1, "registered": 1})
+    assert (board.reached, board.accepted, board.online, board.outbox) == (1, 1, 1, 0)
+    assert (board.running, board.abandoned, board.started, board.connects) == (0, 1, 1, 2)
+    assert (board.power_w, board.energy_wh(99.0)) == (0.0, pytest.approx(2.0))
+    assert sum(board.by_status.values()) == 0
+
+
+def test_a_charge_point_that_comes_back_begins_anew(board: Board) -> None:
+    tell(board, "CP2", LinkUp(), ACCEPTED, PowerChanged(1, 1.0, 0.0, 5000.0), Drained(3.0, 0))
+    board.remove("CP2")
+    board.add(PLANS[1])
+    assert states(board) == {"starting": 3}
+    tell(board, "CP2", LinkUp(), PowerChanged(1, 5.0, 0.0, 5000.0))
+    assert states(board) == {"starting": 2, "connected": 1}
+    assert (board.reached, board.accepted, board.energy_wh(5.0)) == (1, 0, 0.0)

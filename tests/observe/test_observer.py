@@ -1,4 +1,4 @@
-from fleet.core.reports import CallSettled, LinkUp, ObservedReport
+from fleet.core.reports import CallSettled, FrameSeen, FrameSent, LinkUp, ObservedReport
 from fleet.observe.observer import Observer
 
 
@@ -32,3 +32,18 @@ def test_a_listener_that_comes_later_hears_what_comes_later_and_one_that_left_he
     observer.report("CP2", LinkUp())
     assert early.heard == [("CP1", LinkUp())]
     assert late.heard == [("CP2", LinkUp())]
+
+
+def test_frames_are_wanted_exactly_while_somebody_wants_them() -> None:
+    observer = Observer(Recorder(LinkUp))
+    assert not observer.frames_wanted
+    sent, seen = Recorder(FrameSent), Recorder(FrameSeen, LinkUp)
+    observer.add(sent)
+    assert observer.frames_wanted
+    observer.add(seen)
+    observer.remove(sent)
+    assert observer.frames_wanted
+    observer.report("CP1", FrameSeen("[]", 1.0))
+    assert seen.heard == [("CP1", FrameSeen("[]", 1.0))]
+    observer.remove(seen)
+    assert not observer.frames_wanted
