@@ -49,7 +49,7 @@ from fleet.core.reports import (
 from fleet.words import StopReason
 
 MAILBOX_SIZE = 64
-CONNECTOR_MAILBOX_SIZE = 32
+CONNECTOR_MAILBOX_SIZE = 256
 LINK_MAILBOX_SIZE = 256
 """Room for what the link lets wait before it reads no more, and for the orders that a mailbox of frames may yield."""
 GOODBYE_TIMEOUT_S = 5.0
@@ -71,8 +71,8 @@ class ReportListener(Protocol):
     def report(self, charge_point_id: str, report: ObservedReport, /) -> None: ...
 
 
-class LinkOverrun(Exception):
-    """The link doesn't take frames any more and doesn't say why: a bug, not a slow network."""
+class Overrun(Exception):
+    """The link or a connector doesn't take orders any more and doesn't say why: a bug, not a slow network."""
 
 
 @define
@@ -192,8 +192,11 @@ def _carry_out(
                 try:
                     connectors[effect.connector - 1].tell(effect)
                 except MailboxFull:
+                    number = effect.connector
+                    if not effect.refusable:
+                        # A stop that is lost would be worse than a reboot.
+                        raise Overrun(f"the mailbox of connector {number} is full") from None
                     if effect.token is not None:
-                        number = effect.connector
                         refused.append(Answered(number, effect.token, f"connector {number} is too busy"))
             case Answer():
                 life.answer(effect.token, effect.refusal, effect.value)
@@ -212,4 +215,4 @@ def _tell_link(link: Address[LinkOrder], order: LinkOrder) -> None:
     try:
         link.tell(order)
     except MailboxFull:
-        raise LinkOverrun("the link's mailbox is full") from None
+        raise Overrun("the link's mailbox is full") from None

@@ -14,7 +14,7 @@ from fleet.actors.charge_point import MAILBOX_SIZE, Life, ReportListener, RunLin
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
-from fleet.commands.vocabulary import Command, Remove
+from fleet.commands.vocabulary import Command, Drain, Remove
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.dialect import Dialect
 from fleet.core.effects import Finish, Restart
@@ -78,6 +78,7 @@ class Berth:
     __slots__ = (
         "_address",
         "_asks",
+        "_draining",
         "_ended",
         "_interrupted",
         "_leaving",
@@ -97,6 +98,7 @@ class Berth:
         self._token = 0
         # Why a transaction that a life finds in its memory was stopped.
         self._interrupted = StopReason.POWER_LOSS
+        self._draining = False
         self._leaving = False
         self._over = False
         # Rarely anybody waits for it, so it is made when somebody does.
@@ -141,6 +143,11 @@ class Berth:
         if self._ended is not None:
             self._ended.set()
 
+    def drain(self) -> None:
+        """Have it stop every transaction, deliver every message and end; a life that begins later drains at once."""
+        self._draining = True
+        self._tell(Instruct(0, Drain()))
+
     async def leave(self) -> None:
         """Have it stop every transaction, deliver for a few seconds what it can, and end; returns when it has."""
         self._leaving = True
@@ -181,6 +188,8 @@ class Berth:
         )
         run_link = shared.link(self.plan, memory.incarnation)
         self._address = mailbox.address
+        if self._draining:
+            self._tell(Instruct(0, Drain()))
         try:
             return await run_charge_point(
                 Life(machine, memory, mailbox, run_link, shared.observer, self._answer, interrupted)

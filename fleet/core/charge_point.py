@@ -50,7 +50,6 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.core.views import ConnectorView
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
 from fleet.words import Availability, ConnectorStatus
 
@@ -101,7 +100,7 @@ class ChargePoint:
         self.authorizer = Authorizer(self.configuration, memory.id_tags)
         self.registration = Registration()
         self.exchange = Exchange(dialect.catalogue, memory.outbox, message_id, call_timeout_s)
-        self.views = tuple(ConnectorView() for _ in range(len(plan.connectors) + 1))
+        self.views = views.at_power_up(memory)
         self.pending: dict[int, str] = {}
         """Requests of the CSMS that wait for a connector: token -> message id."""
         self.waiting_for_link: tuple[tuple[int, bool], ...] = ()
@@ -204,13 +203,17 @@ class ChargePoint:
             Outgoing(action, payload, due_at, transaction=transaction, needs_id=needs_id, context=context)
         )
 
+    def pass_on(self, connector: int, command: ConnectorCommand, token: int | None) -> None:
+        """Tell a connector what somebody outside wants of it."""
+        self._effects.append(GiveOrder(connector, command, token, refusable=True))
+
     def order(self, connector: int, order: ConnectorCommand | ConnectorOrder, token: int | None = None) -> None:
-        """Tell a connector."""
+        """Tell a connector what this charge point wants of it; with a token its answer comes back."""
         if type(order) is GrantAuthorization:
             views.granted(self.views[connector])
         elif type(order) is DenyAuthorization:
             self.views[connector].granted = False
-        self._effects.append(GiveOrder(connector, order, token))
+        self._effects.append(GiveOrder(connector, order, token, refusable=token is not None))
 
     def effect(self, effect: Effect) -> None:
         """Ask the actor for something."""

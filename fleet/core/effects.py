@@ -44,11 +44,15 @@ LinkOrder = str | CloseLink | OpenLink | SetPingInterval
 
 @frozen
 class GiveOrder:
-    """Tell a connector; with a token its answer comes back as `Answered`."""
+    """Tell a connector; with a token its answer comes back as `Answered`.
+
+    `refusable`: where the connector has no room, the order may be dropped. The charge point's own orders may not.
+    """
 
     connector: int
     order: ConnectorCommand | ConnectorOrder
     token: int | None = None
+    refusable: bool = False
 
 
 @frozen

@@ -76,7 +76,7 @@ def instruct(charge_point: ChargePoint, message: Instruct, now: float) -> None:
         case Authorize() | ForceStatus():
             dictation.dictate(charge_point, command, connector, token, patient, now)
         case _ if connector:
-            charge_point.order(connector, cast(ConnectorCommand, command), token)
+            charge_point.pass_on(connector, cast(ConnectorCommand, command), token)
         case SendHeartbeat() | SendBoot() | SendDataTransfer() | SendRaw():
             dictation.dictate(charge_point, command, 0, token, patient, now)
         case Connect():

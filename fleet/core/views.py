@@ -16,6 +16,7 @@ from fleet.words import ConnectorStatus
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
+    from fleet.core.memory import ChargePointMemory
 
 
 @define
@@ -32,6 +33,19 @@ class ConnectorView:
     granted: bool = False
     plugged: bool = False
     status_due_at: float = math.inf
+
+
+def at_power_up(memory: ChargePointMemory) -> tuple[ConnectorView, ...]:
+    """Views of the charge point and its connectors; a transaction that was cut off is open until it's stopped."""
+    views = [ConnectorView()]
+    for number, connector in enumerate(memory.connectors, 1):
+        view, cut_off = ConnectorView(), connector.transaction
+        if cut_off is not None:
+            view.started = TransactionStarted(
+                number, cut_off.started_at, cut_off.key, cut_off.id_tag, cut_off.meter_start_wh
+            )
+        views.append(view)
+    return tuple(views)
 
 
 def changed(charge_point: ChargePoint, report: StatusChanged, now: float) -> None:
