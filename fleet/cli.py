@@ -3,7 +3,8 @@
 `fleet --help` and a mistyped command must answer at once, so a command's modules are imported once it is known to be
 the one that is wanted.
 
-Exit codes: 0 done; 104 bad configuration or arguments; 105 interrupted; 1 anything else (a bug shows its traceback).
+Exit codes: 0 done; 99 a scenario's expectation failed; 104 bad configuration or arguments; 105 interrupted; 1 anything
+else (a bug shows its traceback).
 """
 
 import argparse
@@ -39,7 +40,44 @@ def _prepare_run(parser: argparse.ArgumentParser) -> Run:
 
     add_arguments(parser)
     add_run_arguments(parser)
-    return run_load
+
+    def run(args: argparse.Namespace) -> int:
+        if not args.shell:
+            return run_load(args)
+        from fleet.shell.command import attending
+
+        return run_load(args, attending(control=args.control))
+
+    return run
+
+
+def _prepare_connect(parser: argparse.ArgumentParser) -> Run:
+    from fleet.load.connect import add_arguments, connect
+
+    add_arguments(parser)
+
+    def run(args: argparse.Namespace) -> int:
+        if not args.interactive:
+            return connect(args)
+        from fleet.shell.command import attending
+
+        return connect(args, attending(control=args.control, menu_first=True))
+
+    return run
+
+
+def _prepare_attach(parser: argparse.ArgumentParser) -> Run:
+    from fleet.shell.command import attach, configure_attach
+
+    configure_attach(parser)
+    return attach
+
+
+def _prepare_do(parser: argparse.ArgumentParser) -> Run:
+    from fleet.control.command import configure_do, do
+
+    configure_do(parser)
+    return do
 
 
 def _prepare_csms(parser: argparse.ArgumentParser) -> Run:
@@ -59,6 +97,9 @@ def _prepare_check(parser: argparse.ArgumentParser) -> Run:
 
 COMMANDS = (
     Command("run", "charge points against a CSMS, yours or the embedded one", _prepare_run),
+    Command("connect", "one charge point that does what it is told", _prepare_connect),
+    Command("attach", "a shell onto a run that is already going", _prepare_attach),
+    Command("do", "one line for a run that is already going, and its answer", _prepare_do),
     Command("csms", "the embedded central system, by itself", _prepare_csms),
     Command("check", "what a configuration comes to: charge points, messages per second, limits", _prepare_check),
 )

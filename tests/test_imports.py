@@ -36,9 +36,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "link": {"core", "words", "errors", "actors.mailbox"},
     "observe": {"core", "commands", "words", "errors", "quantities", "clock"},
     "csms": {"ocpp", "ocpp.v", "words", "errors", "quantities"},
-    "load": {"actors", "actors.mailbox", "link", "observe", "core", "core.dialects", "commands"}
+    "control": {"actors", "observe", "core", "commands", "words", "errors", "quantities", "clock"},
+    "load": {"actors", "actors.mailbox", "link", "observe", "core", "core.dialects", "commands", "control"}
     | {"words", "errors", "quantities", "randomness", "clock"},
-    "cli": {"load", "csms", "errors", "version"},
+    "shell": {"control", "observe", "commands", "words", "errors", "quantities"},
+    "cli": {"load", "shell", "control", "csms", "errors", "version"},
 }
 
 # What comes from outside the standard library; `attrs` may be used everywhere.
@@ -49,6 +51,8 @@ FOREIGN: dict[str, set[str]] = {
     "link": {"trio", "trio_websocket", "wsproto"},
     "observe": {"orjson", "rich", "trio"},
     "csms": {"orjson", "trio", "trio_websocket", "wsproto"},
+    "control": {"orjson", "trio"},
+    "shell": {"prompt_toolkit", "trio"},
     "load": {"cattrs", "trio"},
 }
 
@@ -179,6 +183,10 @@ def test_no_room_comes_back_to_itself_through_the_table() -> None:
         ("fleet.csms.central", "from fleet.core.plan import ChargePointPlan"),
         ("fleet.load.runner", "from fleet.ocpp.v16 import CATALOGUE"),
         ("fleet.load.runner", "from fleet.cli import main"),
+        ("fleet.load.runner", "from fleet.shell.app import Shell"),
+        ("fleet.control.console", "from fleet.load.config import RunConfig"),
+        ("fleet.control.console", "from fleet.shell.app import Shell"),
+        ("fleet.shell.app", "from fleet.actors.fleet import Fleet"),
         ("fleet.link.websocket", "from fleet.load.config import CsmsConfig"),
         ("fleet.actors.fleet", "from fleet.observe.observer import Observer"),
         ("fleet.cli", "import trio"),

@@ -52,7 +52,7 @@ class Answer:
     def counted(cls, what: str, done: Mapping[str, Any], refused: Sequence[Refused], *, cancelled: int = 0) -> "Answer":
         """The answer of a command on targets.
 
-        `done` has a value for each target that did it, mostly None; `cancelled` were not asked any more.
+        `done` has a value for each target that did it, mostly None; `cancelled` were not heard of any more.
         """
         values = {target: value for target, value in done.items() if value is not None}
         lines = _counts(what, done, refused, cancelled)
@@ -121,13 +121,16 @@ def _reason_line(reason: str, targets: Sequence[str]) -> str:
 def _counts(what: str, done: Mapping[str, Any], refused: Sequence[Refused], cancelled: int) -> list[str]:
     if len(done) + len(refused) + cancelled == 1:
         if refused:
-            return [f"{what}: {refused[0].target} refused: {refused[0].reason}"]
-        return [f"{what}: {next(iter(done), 'nobody')} {'done' if done else 'not asked'}"]
+            return [f"{refused[0].target}: {refused[0].reason}"]
+        if not done:
+            return [f"{what}: no answer yet"]
+        (target,) = done
+        return [f"{what}: done" if target in what.split() else f"{what}: {target} done"]
     parts = [f"{len(done)} done"]
     if refused:
         parts.append(f"{len(refused)} refused")
     if cancelled:
-        parts.append(f"{cancelled} not asked")
+        parts.append(f"{cancelled} not heard of")
     return [f"{what}: {', '.join(parts)}"]
 
 

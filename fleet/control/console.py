@@ -33,7 +33,7 @@ from fleet.commands.fleetwide import (
     Use,
 )
 from fleet.commands.help import help_text
-from fleet.commands.parse import Line, LineError, parse_line
+from fleet.commands.parse import Line, LineError, is_blank, parse_line
 from fleet.commands.target import Address, Target, TargetError, parse_target
 from fleet.commands.vocabulary import Command, Remove
 from fleet.control import growth, views
@@ -56,7 +56,7 @@ class Console:
 
     def __init__(self, plant: Plant, *, target: Target | str | None = None) -> None:
         self.plant = plant
-        self.target = parse_target(target) if isinstance(target, str) else target
+        self.target: Target | None = parse_target(target) if isinstance(target, str) else target
         """What lines are for that name no target."""
         self._draw = 0
         self._scopes: set[trio.CancelScope] = set()
@@ -65,12 +65,12 @@ class Console:
 
     async def execute(self, line: str, scope: trio.CancelScope | None = None) -> Answer:
         """Carry one line out. Cancelling `scope`, if one is given, gives the line up."""
+        if is_blank(line):
+            return Answer("")
         try:
             parsed = parse_line(line, default=self.target, known=self.plant.known)
         except LineError as error:
             return Answer.wrong(f"{error}\n{error.caret(line)}")
-        if parsed is None:
-            return Answer("")
         return await self.perform(parsed, scope)
 
     async def perform(self, line: Line, scope: trio.CancelScope | None = None) -> Answer:
@@ -99,7 +99,7 @@ class Console:
 
     def complete(self, line: str, cursor: int) -> list[Candidate]:
         """What may stand at the cursor."""
-        return complete(line, cursor, self.plant)
+        return complete(line, cursor, self.plant, self.target)
 
     def glance(self) -> Glance:
         """The fleet at one look."""
@@ -109,7 +109,7 @@ class Console:
             self._rate_per_s = (board.messages - since) / (now - since_at)
             self._rate_since = now, board.messages
         return Glance(
-            target=self.target and self.target.render(),
+            target=None if self.target is None else self.target.render(),
             charge_points=board.charge_points,
             online=board.online,
             connectors=board.connectors,
@@ -192,7 +192,9 @@ class Console:
                 plant.ask_for_the_end()
                 return Answer("draining: transactions stop, what waits is delivered, everybody leaves")
             case Monitor() | Menu():
-                return Answer.wrong(f"{outcome.what}: only in a shell (`fleet attach`); programs send a watch", EXIT_FAILED)
+                return Answer.wrong(
+                    f"{outcome.what}: only in a shell (`fleet attach`); programs send a watch", EXIT_FAILED
+                )
             case _:
                 assert_never(command)
 

@@ -98,7 +98,7 @@ class Details:
         return ConnectorDetails(
             charge_point=charge_point_id,
             connector=connector,
-            status=status and status.status,
+            status=status.status if status else None,
             plugged=seen.plugged,
             error_code=status.error_code if status else ErrorCode.NO_ERROR,
             info=status.info if status else None,

@@ -20,6 +20,8 @@ def add(plant: Plant, charge_point_id: str, connectors: int | None) -> Answer:
     """Switch on one charge point more, like the first one of the fleet but with its own id and connectors."""
     if plant.known(charge_point_id):
         return Answer.wrong(f"there is a charge point {charge_point_id} already", EXIT_FAILED)
+    if plant.ramping:
+        return _too_early()
     like = plant.like()
     if like is None:
         return Answer.wrong("there is nothing that a charge point could be like", EXIT_FAILED)
@@ -51,6 +53,8 @@ async def remove(plant: Plant, ids: Sequence[str], outcome: Outcome) -> Answer:
 async def scale(plant: Plant, count: int, outcome: Outcome) -> Answer:
     """Make it `count` charge points: the next ones come as the run's ramp has it, the last ones go."""
     ids = plant.ids
+    if plant.ramping:
+        return _too_early()
     if len(ids) > count:
         return await remove(plant, ids[count:][::-1], outcome)
     if len(ids) == count:
@@ -68,6 +72,10 @@ async def scale(plant: Plant, count: int, outcome: Outcome) -> Answer:
         _switch_on(plant, plan)
         outcome.done[plan.id] = None
     return outcome.answer()
+
+
+def _too_early() -> Answer:
+    return Answer.wrong("the fleet is still being switched on: wait until all are there", EXIT_FAILED)
 
 
 def _switch_on(plant: Plant, plan: ChargePointPlan) -> None:

@@ -7,10 +7,9 @@ number of events; one who reads too slowly loses the newest and is told how many
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
 from typing import Any, get_args
 
 import attrs
@@ -62,6 +61,7 @@ class Watch:
 
     async def receive(self) -> list[Event]:
         """The events since the last time, the last saying how many were lost, if any were; none once it is closed."""
+        await trio.lowlevel.checkpoint()
         while not self._events and not self._lost:
             if self._closed:
                 return []
@@ -132,11 +132,11 @@ class Hub:
         """Pass it on to those who watch for it."""
         if isinstance(report, FRAMES):
             event = self._frame_event(charge_point_id, report)
-            words = (event["kind"], event.get("action", ""))
+            words = [event["kind"], event.get("action", "")]
         else:
             event = self._event(charge_point_id, report)
             # CallSettled names an action too, but the monitor of an action wants its frames, once each.
-            words = (event["kind"],)
+            words = [event["kind"]]
         for watch in self._watches:
             if watch.wanted(charge_point_id, event["connector"]) and _matches(watch.action, words):
                 watch.put(event)
@@ -154,7 +154,7 @@ class Hub:
         }
 
     def _frame_event(self, charge_point_id: str, report: Any) -> Event:
-        sent = kind_of(type(report)) == "frame-sent"
+        sent = isinstance(report, reports.FrameSent)
         event = {
             "time": self._utc(report.at),
             "charge_point": charge_point_id,
@@ -164,7 +164,7 @@ class Hub:
         }
         key = (charge_point_id, str(event.get("id")))
         if event["message"] == "call":
-            event["connector"] = _connector_in(event["frame"][3])
+            event["connector"] = _connector_in(event.pop("payload"))
             if len(self._calls) >= CALLS_MAX:
                 self._calls.pop(next(iter(self._calls)))
             self._calls[key] = (event["action"], event["connector"])
@@ -184,7 +184,7 @@ def message_of(text: str | bytes) -> Event:
         event = {"message": name, "id": frame[1], "frame": redacted(frame)}
         if name == "call":
             event["action"] = str(frame[2])
-            frame[3]  # noqa: B018 - a CALL has a payload
+            event["payload"] = event["frame"][3]
     except (ValueError, LookupError, TypeError):
         shown = text if isinstance(text, str) else text.decode(errors="replace")
         return {"message": "broken", "frame": shown}
@@ -211,18 +211,22 @@ def json_value(value: Any) -> Any:
     return value
 
 
-@cache
-def kind_of(report: type) -> str:
+def kind_of(report: type[Any]) -> str:
     """`status-changed` for StatusChanged."""
-    return re.sub(r"(?<=.)(?=[A-Z])", "-", report.__name__).lower()
+    kind = _kinds.get(report)
+    if kind is None:
+        kind = _kinds[report] = re.sub(r"(?<=.)(?=[A-Z])", "-", report.__name__).lower()
+    return kind
 
 
-@cache
-def _fields(of: type) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(of))
+def _fields(of: type[Any]) -> tuple[str, ...]:
+    names = _names.get(of)
+    if names is None:
+        names = _names[of] = tuple(field.name for field in attrs.fields(of))
+    return names
 
 
-def _matches(action: str | None, words: tuple[str, ...]) -> bool:
+def _matches(action: str | None, words: Sequence[str]) -> bool:
     return action is None or any(word.casefold() == action for word in words)
 
 
@@ -231,8 +235,10 @@ def _connector_in(payload: Any) -> int | None:
     return number if isinstance(number, int) else None
 
 
+_kinds: dict[type[Any], str] = {}
+_names: dict[type[Any], tuple[str, ...]] = {}
 _MESSAGES = {2: "call", 3: "result", 4: "error"}
-FRAMES = tuple(getattr(reports, name) for name in ("FrameSent", "FrameSeen") if hasattr(reports, name))
+FRAMES = (reports.FrameSent, reports.FrameSeen)
 EVERY_REPORT: tuple[type[reports.ObservedReport], ...] = get_args(reports.ObservedReport)
 KINDS = tuple(sorted({"sent", "received"} | {kind_of(each) for each in EVERY_REPORT if each not in FRAMES}))
 """Every kind of event, beside `lost`."""

@@ -28,7 +28,7 @@ def control_folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/") and Path(runtime).is_dir():
         return Path(runtime) / "fleet"
-    return Path("/tmp") / f"fleet-{os.geteuid()}"  # noqa: S108 - its owner and mode are checked
+    return Path("/tmp") / f"fleet-{os.geteuid()}"
 
 
 def own_path() -> Path:
@@ -44,7 +44,7 @@ def find_socket() -> Path:
     alive = [path for path in sorted(folder.glob(f"*{_SUFFIX}")) if path.is_socket() and is_answered(path)]
     if not alive:
         raise ConfigurationError(
-            f"no fleet is running that could be told (no socket in {folder}); give --control PATH if it listens elsewhere"
+            f"no fleet is running that could be told: nobody listens in {folder} (elsewhere? --control PATH)"
         )
     if len(alive) > 1:
         listed = ", ".join(str(path) for path in alive)
@@ -76,6 +76,8 @@ def listen(path: Path) -> socket.socket:
     try:
         _make_folder(path.parent)
         with _alone_in(path.parent):
+            if path.parent == control_folder():
+                _sweep(path.parent)
             _clear(path)
             # Not bind and then chmod: in between it would be open to others.
             umask = os.umask(0o177)
@@ -113,7 +115,9 @@ def _make_folder(folder: Path) -> None:
 def _require_private(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise ConfigurationError(f"control socket: {folder} is not a folder of yours; remove it, or give --control PATH")
+        raise ConfigurationError(
+            f"control socket: {folder} is not a folder of yours; remove it, or give --control PATH"
+        )
     if status.st_mode & 0o077:
         raise ConfigurationError(f"control socket: {folder} is open to others: chmod 700 {folder}")
 
@@ -135,6 +139,14 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what dead runs left in our own folder."""
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with suppress(OSError):
+            if path.is_socket() and not is_answered(path):
+                path.unlink()
 
 
 def _clear(path: Path) -> None:

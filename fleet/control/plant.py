@@ -4,7 +4,9 @@ Commands go to the fleet's actors; whatever is shown comes from listeners of the
 hub), so that looking at a thousand charge points asks nobody anything. Whoever runs the fleet fills a plant in.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 import trio
@@ -12,12 +14,19 @@ from attrs import define, field
 
 from fleet.actors.fleet import Fleet
 from fleet.clock import Clock
+from fleet.commands.vocabulary import DEFAULT_ID_TAG
 from fleet.control.details import ConnectorDetails, Details
 from fleet.control.hub import Hub
+from fleet.core.keys import KEYS
 from fleet.core.plan import ChargePointPlan
 from fleet.observe.board import Board
 from fleet.observe.observer import Observer
 from fleet.words import ConnectorStatus
+
+ID_TAGS_MAX = 100
+FILES_MAX = 10_000
+"""Entries of one folder that are looked at."""
+SCENARIO_SUFFIX = ".fleet"
 
 
 class Crowd(Protocol):
@@ -43,8 +52,8 @@ class Crowd(Protocol):
 PlanAt = Callable[[int], ChargePointPlan]
 
 
-def _nothing_to_drain() -> None:
-    pass
+def _unheard() -> None:
+    """Nobody ends it from here."""
 
 
 @define(eq=False)
@@ -53,8 +62,9 @@ class Plant:
 
     `plan_at` makes the plan of the charge point with a global index (from 1), also beyond those configured; None where
     the fleet can't grow by number; `model` is whom one who is added by name is like, by default the first of the fleet.
-    `drain` asks for the end of the run. `id_tags` are some that drivers use, for
-    completion. `drivers` is None where nobody drives.
+    `drain` asks for the end of the run; `interrupt` is Ctrl-C by other means: the drain, and the second time the end at
+    once. `some_id_tags`
+    of the drivers and the `actions` of the protocol are for completion. `drivers` is None where nobody drives.
     """
 
     fleet: Fleet
@@ -62,16 +72,20 @@ class Plant:
     observer: Observer
     clock: Clock
     seed: int
-    drain: Callable[[], None] = _nothing_to_drain
+    drain: Callable[[], None] = _unheard
+    interrupt: Callable[[], None] = _unheard
     drivers: Crowd | None = None
     plan_at: PlanAt | None = None
     model: ChargePointPlan | None = None
-    id_tags: Sequence[str] = ()
+    some_id_tags: Sequence[str] = ()
+    actions: Sequence[str] = ()
     connect_rate_per_s: float = 50.0
     started_at: float = field(factory=trio.current_time)
     details: Details = field(factory=Details)
     hub: Hub = field(init=False)
     draining: bool = field(default=False, init=False)
+    ramping: bool = field(default=False, init=False)
+    """Not everybody was switched on for the first time yet."""
     draws: int = field(default=0, init=False)
     """Samples drawn so far, so that each is another one."""
 
@@ -108,6 +122,38 @@ class Plant:
         if connector:
             return self.board.status(charge_point_id, connector)
         return self.details.of(charge_point_id, 0, 0.0).status
+
+    # ---- what completion may name beside ------------------------------------------------------------------------
+
+    @property
+    def id_tags(self) -> Sequence[str]:
+        """Id tags that somebody has: those that charge first."""
+        tags = dict.fromkeys((*self.details.id_tags(ID_TAGS_MAX), *self.some_id_tags, DEFAULT_ID_TAG))
+        return tuple(tags)[:ID_TAGS_MAX]
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The names of the configuration keys."""
+        return tuple(KEYS)
+
+    def files(self, beginning: str, /) -> Sequence[str]:
+        """Scenario files and folders whose path begins so, folders with a slash at their end."""
+        folder, slash, name = beginning.rpartition("/")
+        found = []
+        try:
+            with os.scandir(os.path.expanduser(folder + slash) or ".") as entries:
+                for entry in islice(entries, FILES_MAX):
+                    if not entry.name.startswith(name) or (entry.name.startswith(".") and not name):
+                        continue
+                    if entry.is_dir():
+                        found.append(f"{folder}{slash}{entry.name}/")
+                    elif entry.name.endswith(SCENARIO_SUFFIX):
+                        found.append(f"{folder}{slash}{entry.name}")
+        except (OSError, ValueError):
+            return ()  # no such folder, or not for us: there is nothing to offer
+        return sorted(found)
+
+    # ---- looking -------------------------------------------------------------------------------------------------
 
     def look_at(self, charge_point_id: str, connector: int) -> ConnectorDetails:
         """Everything that is known of one connector."""

@@ -15,10 +15,11 @@ Every request has exactly one answer, in whatever order they come:
     {"id": 1, "ok": true, "text": "...", "done": 1, "refused": [{"target": "CP0001/1", "reason": "..."}], "data": null,
      "error": null, "exit_code": 0}
 
-`ok` is false when anything was refused or wrong; `error` says what was wrong with the line or the request; `text` is for
-people. `data` holds what there is for programs: for `complete` a list of {"text", "start", "help"}, for `glance` its
-figures, for `status`, `list`, `stats`, `get` and the like what they show. A request that can't be understood is
-answered too, with the `id` it had, or null.
+`ok` is false when anything was refused or wrong; `error` says what was wrong with the line or the request; `text` is
+for people. `data` holds what there is for programs: for `complete` a list of {"text", "start", "help"}, for `glance`
+its figures, for `status`, `list`, `stats`, `get` and the like what they show. A request that can't be understood is
+answered too, with the `id` it had, or null. `exit_code` is what a script would end with: 0, 1 for refusals, 104 for a
+line that doesn't parse, 105 for a cancelled one, 99 for a scenario's failed expectation.
 
 Events come between answers, in the order in which they happened, until the watch ends:
 
@@ -30,7 +31,8 @@ and `received`, with `message` (call, result, error, broken), `action`, `id` and
 `lost` has the `count` of those that a slow reader missed.
 
 Whoever reads slowly, writes nonsense or hangs up hurts nobody but himself: everything that waits for him is bounded,
-and the fleet never waits. When he stops writing, what he asked for is still done and answered; then the connection ends.
+and the fleet never waits. When he stops writing, what he asked for is still done and answered; then the connection
+ends.
 """
 
 import os
@@ -38,7 +40,7 @@ import select
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,7 @@ from fleet.commands.target import TargetError
 from fleet.control.answer import Answer
 from fleet.control.console import Console
 from fleet.control.hub import Watch
-from fleet.control.paths import identity, listen
+from fleet.control.paths import identity
 from fleet.control.plant import Plant
 from fleet.errors import EXIT_FAILED
 
@@ -290,12 +292,12 @@ _REQUESTS: dict[str, Callable[[Conversation, Any, Said], Awaitable[None]]] = {
 
 
 @asynccontextmanager
-async def served(plant: Plant, path: Path, *, target: str | None = None) -> AsyncIterator[None]:
-    """Listen at `path` while the block runs; `target` is what lines without one are for.
+async def served(plant: Plant, listening: socket.socket, *, target: str | None = None) -> AsyncIterator[None]:
+    """Talk to whoever connects to a socket of `paths.listen` while the block runs; it and its file are gone afterwards.
 
-    Raises ConfigurationError for a path that can't be used. The socket's file is gone afterwards.
+    `target` is what lines without one are for.
     """
-    listening = listen(path)
+    path = Path(listening.getsockname())
     mine = identity(path)
     try:
         async with trio.open_nursery() as nursery:
@@ -318,10 +320,9 @@ async def _converse(plant: Plant, places: trio.CapacityLimiter, target: str | No
     async with stream:
         if (why := _unwelcome(stream.socket, places)) is not None:
             with trio.move_on_after(FLUSH_TIMEOUT_S):
-                try:
-                    await stream.send_all(orjson.dumps({"id": None, **Answer.wrong(why, EXIT_FAILED).as_dict()}) + b"\n")
-                except (trio.BrokenResourceError, OSError):
-                    pass
+                with suppress(trio.BrokenResourceError, OSError):
+                    answer = {"id": None, **Answer.wrong(why, EXIT_FAILED).as_dict()}
+                    await stream.send_all(orjson.dumps(answer) + b"\n")
             return
         async with places:
             talk = Conversation(plant, partial(stream.receive_some, _CHUNK), stream.send_all, target=target)

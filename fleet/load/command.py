@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -32,6 +33,9 @@ from fleet.load.settings import (
     whole,
 )
 
+if TYPE_CHECKING:
+    from fleet.load.controls import Attend
+
 # Which class each flag belongs to, and its attribute there.
 _RUN = {"duration": "duration_s", "grace": "grace_s", "seed": "seed"}
 _CSMS = {"url": "url", "connect_rate": "connect_rate_per_s"}
@@ -42,24 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `fleet run` and `fleet check` take."""
     add = parser.add_argument
     add("config", nargs="?", type=Path, metavar="CONFIG", help="a TOML file; without one, as configs/quickstart.toml")
-    add("--url", type=_flag(read_url), help="the CSMS: ws or wss; the id is appended, or replaces {id}")
+    add("--url", type=flag(read_url), help="the CSMS: ws or wss; the id is appended, or replaces {id}")
     add(
         "--charge-points",
-        type=_flag(whole(1, CHARGE_POINTS_MAX), int),
+        type=flag(whole(1, CHARGE_POINTS_MAX), int),
         metavar="N",
         help="how many in all; shared out over the groups of a file in proportion",
     )
-    add("--connectors", type=_flag(whole(1, CONNECTORS_MAX), int), metavar="N", help="connectors of each charge point")
-    add("--id", type=_flag(read_pattern), metavar="PATTERN", help="pattern of the ids, such as 'CP{:04}'")
-    add("--connect-rate", type=_flag(read_rate), metavar="RATE", help="charge points that connect, such as 50/s")
-    add("--duration", type=_flag(read_positive_duration), help="length of the run before it drains, such as 10m")
-    add("--grace", type=_flag(read_duration), metavar="DURATION", help="how long the drain may take, such as 30s")
-    add("--seed", type=_flag(read_seed, int), help="a whole number; the same one repeats a run")
+    add("--connectors", type=flag(whole(1, CONNECTORS_MAX), int), metavar="N", help="connectors of each charge point")
+    add("--id", type=flag(read_pattern), metavar="PATTERN", help="pattern of the ids, such as 'CP{:04}'")
+    add("--connect-rate", type=flag(read_rate), metavar="RATE", help="charge points that connect, such as 50/s")
+    add("--duration", type=flag(read_positive_duration), help="length of the run before it drains, such as 10m")
+    add("--grace", type=flag(read_duration), metavar="DURATION", help="how long the drain may take, such as 30s")
+    add("--seed", type=flag(read_seed, int), help="a whole number; the same one repeats a run")
     add(
         "--set",
         action="append",
         default=[],
-        type=_key_and_value,
+        type=key_and_value,
         metavar="KEY=VALUE",
         dest="configuration",
         help="an OCPP configuration key of every charge point; may be repeated",
@@ -100,7 +104,7 @@ def _given(args: argparse.Namespace, names: dict[str, str]) -> dict[str, object]
     return {attribute: value for name, attribute in names.items() if (value := getattr(args, name)) is not None}
 
 
-def _flag(read: Callable[[object], object], parse: Callable[[str], object] = str) -> Callable[[str], object]:
+def flag(read: Callable[[object], object], parse: Callable[[str], object] = str) -> Callable[[str], object]:
     """A reader of settings as argparse wants it: from text, with its own error."""
 
     def read_flag(text: str) -> object:
@@ -116,7 +120,8 @@ def _flag(read: Callable[[object], object], parse: Callable[[str], object] = str
     return read_flag
 
 
-def _key_and_value(text: str) -> tuple[str, str]:
+def key_and_value(text: str) -> tuple[str, str]:
+    """KEY=VALUE, an OCPP configuration key, as argparse wants it read."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE such as HeartbeatInterval=60, got {text!r}")
@@ -124,6 +129,21 @@ def _key_and_value(text: str) -> tuple[str, str]:
         return read_key(name, value)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{name}: {error}") from None
+
+
+def add_control_arguments(parser: argparse.ArgumentParser) -> None:
+    """What everything takes that runs and can be told something."""
+    parser.add_argument(
+        "--password",
+        metavar="TEXT",
+        help="of HTTP basic authentication with the id; others on this machine may read it here: a file can name it",
+    )
+    parser.add_argument(
+        "--control",
+        metavar="PATH",
+        help="where to listen for `fleet attach` and `fleet do` (default: a socket of its own in the runtime "
+        "directory); - for standard input and output",
+    )
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,14 +154,18 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where the CSMS keeps its records of transactions: compared at the end, and written by the embedded one",
     )
+    parser.add_argument("--shell", action="store_true", help="with a shell over the running load")
+    add_control_arguments(parser)
 
 
-def run_load(args: argparse.Namespace) -> int:
-    """`fleet run`: returns the exit code."""
+def run_load(args: argparse.Namespace, attend: "Attend | None" = None) -> int:
+    """`fleet run`: returns the exit code. `attend` is the shell where one is wanted."""
     config = resolve(args)
     # trio and all that runs on it take a while to import, for which a mistake in a file need not wait.
     import trio
 
+    from fleet.load.controls import Manner
     from fleet.load.runner import run
 
-    return trio.run(partial(run, config, records=args.records))
+    manner = Manner(control=args.control, attend=attend, password=args.password)
+    return trio.run(partial(run, config, records=args.records, manner=manner))

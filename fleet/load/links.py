@@ -14,13 +14,16 @@ from fleet.randomness import unit
 
 
 class WebSocketLinks:
-    """Makes WebSocket links; raises `ConfigurationError` for a URL, password or CA file that can't be used."""
+    """Makes WebSocket links; raises `ConfigurationError` for a URL, password or CA file that can't be used.
 
-    def __init__(self, url: str, config: CsmsConfig, seed: int, subprotocol: str) -> None:
+    `password`, if given, stands in for what the configuration names.
+    """
+
+    def __init__(self, url: str, config: CsmsConfig, seed: int, subprotocol: str, password: str | None = None) -> None:
         self._url = url
         self._seed = seed
         self._subprotocols = (subprotocol,)
-        self._password = config.password()
+        self._password = config.password() if password is None else password
         self._backoff = Backoff(base_s=config.backoff_base_s, cap_s=config.backoff_max_s)
         self._ssl_context = _ssl_context(config.ca_file)
         endpoint_url(url, "CP")

@@ -15,7 +15,6 @@ from attrs import define
 
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.clock import Clock
-from fleet.commands.vocabulary import Drain
 from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
@@ -139,7 +138,8 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
                 drivers=None if manner.alone else driving,
                 plan_at=partial(plan_at, config),
                 model=fleet_plans[0],
-                id_tags=[config.id_tag(index) for index in range(min(config.id_tag_count, ID_TAGS_SHOWN))],
+                some_id_tags=[config.id_tag(index) for index in range(min(config.id_tag_count, ID_TAGS_SHOWN))],
+                actions=Dialect16.actions,
                 connect_rate_per_s=config.csms.connect_rate_per_s,
             )
             running = Run(config, manner, seed, fleet_plans, url, plant, driving, books, ending)
@@ -196,7 +196,7 @@ async def _drain(running: Run) -> None:
     pause_s = min(1.0 / running.config.csms.connect_rate_per_s, grace_s / 4 / max(1, len(running.fleet.berths)))
     with trio.move_on_at(deadline):
         for berth in tuple(running.fleet.berths.values()):
-            berth.tell(0, Drain())
+            berth.drain()
             await trio.sleep(pause_s)
     await running.fleet.ended(deadline)
 

@@ -62,6 +62,8 @@ class Dialect16:
 
     subprotocol = "ocpp1.6"
     catalogue = v16.CATALOGUE
+    actions = tuple(sorted(v16.CATALOGUE.names))
+    """Every action's name, for whoever wants to offer them."""
 
     # ---- what the charge point says ----------------------------------------------------------------------------------
 

@@ -1,0 +1,109 @@
+"""`fleet connect`: one charge point that does what it is told, and nothing by itself.
+
+No drivers come, no time is set: it boots, stays connected, writes a log and obeys its control socket, until somebody
+says `quit` or a signal ends it. Beside that it is a run like any other, with the same drain, books and exit codes.
+"""
+
+import argparse
+from functools import partial
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from fleet.control.log import LEVELS, Log, start_logging
+from fleet.errors import ConfigurationError
+from fleet.link.endpoint import mask
+from fleet.load.command import add_control_arguments, flag, key_and_value
+from fleet.load.config import CONNECTORS_MAX, CsmsConfig, DriversConfig, GroupConfig, RunConfig, mistakes
+from fleet.load.controls import Attend, Manner
+from fleet.load.settings import read_seed, read_url, text, whole
+
+DEFAULT_ID = "CP001"
+DEFAULT_URL = "ws://localhost:8080/ocpp/{id}"
+DEFAULT_CONNECTORS = 2
+_ID_LENGTH_MAX = 255
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `fleet connect` takes."""
+    add = parser.add_argument
+    add(
+        "--url",
+        type=flag(read_url),
+        default=DEFAULT_URL,
+        help="the CSMS: ws or wss, with the charge point's id at its end; without it there, the id is appended, or "
+        "replaces {id} (default: %(default)s)",
+    )
+    add(
+        "--id", type=flag(text(_ID_LENGTH_MAX)), default=DEFAULT_ID, help="the charge point's id (default: %(default)s)"
+    )
+    add(
+        "--connectors",
+        type=flag(whole(1, CONNECTORS_MAX), int),
+        default=DEFAULT_CONNECTORS,
+        metavar="N",
+        help="how many connectors it has (default: %(default)s)",
+    )
+    add("--interactive", action="store_true", help="with a menu and a shell to tell it what to do")
+    add("--verbose", action="store_true", help="log every OCPP message and how connections come about")
+    add("--log-level", choices=LEVELS, default="info", help="from which level on to log (default: %(default)s)")
+    add("--seed", type=flag(read_seed, int), help="a whole number; the same one repeats a run")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        type=key_and_value,
+        metavar="KEY=VALUE",
+        dest="configuration",
+        help="an OCPP configuration key; may be repeated",
+    )
+    add_control_arguments(parser)
+
+
+def resolve(args: argparse.Namespace) -> RunConfig:
+    """The configuration of a run with this one charge point and no drivers; raises ConfigurationError."""
+    config = RunConfig(
+        seed=args.seed,
+        csms=CsmsConfig(url=url_template(args.url, args.id)),
+        charge_points=(
+            GroupConfig(
+                # Braces in an id are its own; in a pattern they would stand for the index.
+                id=args.id.replace("{", "{{").replace("}", "}}"),
+                count=1,
+                connectors=args.connectors,
+                configuration=dict(args.configuration),
+            ),
+        ),
+        drivers=DriversConfig(arrivals_per_s=0.0),
+    )
+    if found := mistakes(config):
+        raise ConfigurationError("\n".join(f"{path}: {text_}" for path, text_ in found))
+    return config
+
+
+def url_template(url: str, charge_point_id: str) -> str:
+    """The URL with `{id}` in the place of an id that it already ends in, so that it isn't appended once more."""
+    parts = urlsplit(url)
+    head, slash, last = parts.path.rpartition("/")
+    if "{id}" in url or unquote(last) != charge_point_id:
+        return url
+    return urlunsplit(parts._replace(path=f"{head}{slash}{{id}}"))
+
+
+def connect(args: argparse.Namespace, attend: Attend | None = None) -> int:
+    """`fleet connect`: returns the exit code. `attend` is the shell where one is wanted."""
+    config = resolve(args)
+    start_logging(args.log_level)
+    import trio
+
+    from fleet.link.endpoint import endpoint_url
+    from fleet.load.runner import run
+
+    assert config.csms.url is not None
+    manner = Manner(
+        control=args.control,
+        attend=attend,
+        alone=True,
+        target=args.id,
+        password=args.password,
+        listeners=(Log(mask(endpoint_url(config.csms.url, args.id)), verbose=args.verbose),),
+    )
+    return trio.run(partial(run, config, manner=manner))
