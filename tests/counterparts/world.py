@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import define
 from counterparts.scripted import EPOCH_S, ScriptedCentral
 
 from fleet.actors.charge_point import RunLink
@@ -19,11 +19,26 @@ from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import ObservedReport, Restarted
 from fleet.link.endpoint import Endpoint
 from fleet.link.websocket import run_link
+from fleet.observe.observer import Observer
 
 R = TypeVar("R")
 
 QUIET = {"WebSocketPingInterval": "0", "HeartbeatInterval": "0", "MeterValueSampleInterval": "0"}
 """A configuration in which a charge point only speaks when something happened."""
+
+
+class KeepingObserver(Observer):
+    """Keeps every report, and passes it on to whoever listens."""
+
+    __slots__ = ("reports",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports: list[tuple[str, ObservedReport]] = []
+
+    def report(self, charge_point_id: str, report: ObservedReport) -> None:
+        self.reports.append((charge_point_id, report))
+        super().report(charge_point_id, report)
 
 
 @define(eq=False)
@@ -32,10 +47,8 @@ class World:
 
     central: ScriptedCentral
     fleet: Fleet
-    reports: list[tuple[str, ObservedReport]] = field(factory=list)
-
-    def report(self, charge_point_id: str, report: ObservedReport) -> None:
-        self.reports.append((charge_point_id, report))
+    observer: Observer
+    reports: list[tuple[str, ObservedReport]]
 
     def reported(self, kind: type[R], charge_point: str | None = None) -> list[R]:
         """All reports of this type."""
@@ -100,18 +113,9 @@ async def world(
             endpoint = Endpoint(f"ws://central/ocpp/{charge_point.id}")
             return partial(run_link, endpoint, jitter=partial(jitter, name), open_stream=central.open_stream)
 
-        made: World
-
-        class Observer:
-            frames_wanted = False
-
-            def report(self, charge_point_id: str, report: ObservedReport) -> None:
-                made.report(charge_point_id, report)
-
-        surroundings = Surroundings(
-            seed, Clock(EPOCH_S), Dialect16(), Observer(), link, policy=policy or RestartPolicy()
-        )
-        made = World(central, Fleet(surroundings, nursery))
+        observer = KeepingObserver()
+        surroundings = Surroundings(seed, Clock(EPOCH_S), Dialect16(), observer, link, policy=policy or RestartPolicy())
+        made = World(central, Fleet(surroundings, nursery), observer, observer.reports)
         for number in range(1, charge_points + 1):
             made.fleet.add(
                 ChargePointPlan(
