@@ -66,7 +66,8 @@ RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
 class ReportListener(Protocol):
     """Where a charge point's reports go; frames too, as long as they are wanted."""
 
-    frames_wanted: bool
+    @property
+    def frames_wanted(self) -> bool: ...
 
     def report(self, charge_point_id: str, report: ObservedReport, /) -> None: ...
 

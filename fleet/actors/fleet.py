@@ -85,6 +85,7 @@ class Berth:
         "_over",
         "_surroundings",
         "_token",
+        "_woken",
         "memory",
         "plan",
     )
@@ -101,8 +102,9 @@ class Berth:
         self._draining = False
         self._leaving = False
         self._over = False
-        # Rarely anybody waits for it, so it is made when somebody does.
+        # Rarely anybody waits for these, so they are made when somebody does.
         self._ended: trio.Event | None = None
+        self._woken: trio.Event | None = None
 
     def tell(self, connector: int, command: Command) -> str | None:
         """Hand a command over without waiting for its outcome; returns a refusal if it couldn't be handed over."""
@@ -153,9 +155,11 @@ class Berth:
         self._leaving = True
         if self._ended is None:
             self._ended = trio.Event()
+        if self._woken is not None:
+            self._woken.set()
         refusal = self._tell(Instruct(0, Remove()))
         while not self._over:
-            # Between two lives it sees by itself that it is to leave; where there was no room, there is soon.
+            # Between two lives there is nobody to tell, and where there was no room there is soon.
             with trio.move_on_after(math.inf if refusal is None else LEAVING_RETRY_S):
                 await self._ended.wait()
             if refusal is not None:
@@ -164,7 +168,7 @@ class Berth:
     async def _lives(self) -> Finish:
         """Life after life until one finishes; a crash comes out, and the next lives begin here again."""
         while True:
-            if self._leaving:
+            if self._leaving and not self.memory.owes:
                 self._observe(Drained(trio.current_time(), len(self.memory.outbox)))
                 return Finish()
             ending = await self._live(self._interrupted)
@@ -172,7 +176,15 @@ class Berth:
                 return ending
             self._interrupted = _REASONS.get(ending.cause, StopReason.REBOOT)
             self._observe(Restarted(trio.current_time(), crashed=False, cause=ending.cause))
-            await trio.sleep(ending.pause_s)
+            await self._rest(ending.pause_s)
+
+    async def _rest(self, pause_s: float) -> None:
+        """Be off for a while; who is to leave has no time for that."""
+        if not self._leaving:
+            self._woken = trio.Event()
+            with trio.move_on_after(pause_s):
+                await self._woken.wait()
+            self._woken = None
 
     async def _live(self, interrupted: StopReason) -> Restart | Finish:
         shared, memory = self._surroundings, self.memory
@@ -190,6 +202,8 @@ class Berth:
         self._address = mailbox.address
         if self._draining:
             self._tell(Instruct(0, Drain()))
+        if self._leaving:
+            self._tell(Instruct(0, Remove()))
         try:
             return await run_charge_point(
                 Life(machine, memory, mailbox, run_link, shared.observer, self._answer, interrupted)

@@ -70,6 +70,11 @@ class ChargePointMemory:
         """The memory of a charge point fresh from the factory, with this many connectors."""
         return cls(outbox=Outbox(), connectors=tuple(ConnectorMemory() for _ in range(connectors)))
 
+    @property
+    def owes(self) -> bool:
+        """The CSMS is still to be told something of a transaction."""
+        return bool(self.outbox.messages or self.unheard or any(each.transaction for each in self.connectors))
+
     def put_up_again(self, connectors: int) -> None:
         """The charge point comes back from the store: no cable is in it, and it may have other hardware.
 

@@ -8,6 +8,7 @@ import trio.testing
 from attrs import define, field
 
 from fleet.commands.vocabulary import ConnectorCommand, PlugIn, Swipe, Unplug
+from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
     CableChanged,
     Registered,
@@ -129,4 +130,29 @@ async def test_a_report_that_brings_something_forward_wakes_the_task(autojump_cl
         unplugged_at, unplugged = fleet.told[-1]
         assert isinstance(unplugged, Unplug)
         assert unplugged_at - stopped_at < 1.1
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_changes_while_the_task_sleeps_is_noticed(autojump_clock: trio.testing.MockClock) -> None:
+    fleet = fleet_of(1, stay_s=10.0, arrivals_per_s=1.0)
+    driving = fleet.driving
+    driving.pause()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driving.run, fleet)
+        await trio.sleep(1000)
+        assert driving.paused
+        assert fleet.told == []
+        driving.resume()
+        await trio.sleep(60)
+        assert fleet.told
+        driving.remove("CP0001")
+        await trio.sleep(10)
+        assert driving.drivers.idle
+        fleet.told.clear()
+        plan = ChargePointPlan("NEW", (ConnectorPlan(),))
+        driving.add(plan)
+        driving.report("NEW", StatusChanged(1, trio.current_time(), ConnectorStatus.AVAILABLE))
+        driving.report("NEW", Registered(trio.current_time(), RegistrationStatus.ACCEPTED, 60))
+        await trio.sleep(60)
+        assert fleet.told
         nursery.cancel_scope.cancel()

@@ -160,6 +160,22 @@ def test_a_malformed_answer_is_a_bad_result_at_once_instead_of_a_timeout(line: L
     assert line.exchange.idle
 
 
+def test_the_answer_to_a_raw_message_comes_back_as_it_came(line: Line) -> None:
+    raw = Outgoing("Anything", {"a": 1}, 0.0, raw=True)
+    for answer in ({"status": "no such"}, [1], "text"):
+        line.exchange.enqueue(raw)
+        frame = line.frame(0.0)
+        assert frame is not None
+        assert frame[2:] == ["Anything", {"a": 1}]
+        (event,) = line.answer(frame[1], answer)
+        assert event == Completed(raw, answer, 0.0)
+    line.exchange.enqueue(raw)
+    frame = line.frame(0.0)
+    assert frame is not None
+    (event,) = line.exchange.receive(f'[4,"{frame[1]}","Odd","so",{{"a":[1]}}]', 0.0)
+    assert event == Failed(raw, "Odd", "so", 0.0, {"a": [1]})
+
+
 def test_an_idle_exchange_has_no_deadline(line: Line) -> None:
     assert line.exchange.deadline == inf
 
