@@ -10,9 +10,10 @@ from typing import Protocol
 
 from attrs import frozen
 
+from fleet.commands.parse import target_place
 from fleet.commands.registry import COMMANDS, Argument, arguments, find
 from fleet.commands.speech import Aim, Completes, Spoken
-from fleet.commands.target import Directory, Target, looks_like_target
+from fleet.commands.target import Directory, Target
 from fleet.commands.tokens import LineError, Token, tokenize
 from fleet.commands.values import letters, quote
 from fleet.words import ConnectorStatus
@@ -122,9 +123,7 @@ def _behind_verb(
         elif place == len(own) and current.plain:
             yield from _targets(kind.aims, current, world)
     elif words:
-        known = frozenset(world.ids).__contains__
-        must = default is None and not kind.aim_optional
-        aimed = words[0].plain and (must or not own or looks_like_target(words[0].value, known))
+        aimed = target_place(kind, words, default, frozenset(world.ids).__contains__) is not None
         yield from _arguments(own, words[1:] if aimed else words, current, world)
     else:
         if default is not None or kind.aim_optional:

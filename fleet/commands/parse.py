@@ -2,12 +2,14 @@
 
     VERB [TARGET] [VALUE | NAME=VALUE]...      # comment
 
-The first word behind the verb is the target if it looks like one (`CP00*/1`), if such a charge point is there, or if
-the command must have one and none is in use. Otherwise the target in use serves, and the word is an argument. Quotes
-keep a word from being a target. A mistake is a `LineError` that knows its place in the line.
+The first word behind the verb is the target if it looks like one (`CP00*/1`), if such a charge point is there, if the
+command must have one and none is in use, or if there would be a word too many otherwise. If not, the target in use
+serves, and the word is an argument. Quotes keep a word from being a target. A mistake is a `LineError` that knows its
+place in the line.
 """
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -88,7 +90,7 @@ def _target(
     """The target of a command, the words that are left, and whether the target was typed."""
     if kind.aims is Aim.NOWHERE:
         return None, words, False
-    place = _place(kind, words, default, known)
+    place = target_place(kind, words, default, known)
     if place is not None:
         token = words[place]
         target = _read_target(token)
@@ -109,7 +111,7 @@ def _target(
     return default, words, False
 
 
-def _place(
+def target_place(
     kind: type[Spoken], words: Sequence[Token], default: Target | None, known: Callable[[str], bool]
 ) -> int | None:
     """Which word is the target, if any is."""
@@ -119,7 +121,15 @@ def _place(
     if not words or not words[0].plain:
         return None
     must = default is None and not kind.aim_optional
-    return 0 if must or not arguments(kind) or looks_like_target(words[0].value, known) else None
+    # One word more than the arguments take can only be the target.
+    more = len([word for word in words if word.name is None]) > _room(kind)
+    return 0 if must or more or looks_like_target(words[0].value, known) else None
+
+
+def _room(kind: type[Spoken]) -> float:
+    """How many words without a name its arguments take."""
+    own = arguments(kind)
+    return math.inf if any(argument.many or argument.rest for argument in own) else len(own)
 
 
 def _read_target(token: Token) -> Target:

@@ -65,13 +65,12 @@ def find(verb: str) -> type[Spoken] | None:
 
 
 def nearest(verb: str, count: int = 3) -> list[str]:
-    """The verbs that may have been meant: those that begin so, then those that look alike."""
+    """The verbs that may have been meant: those that begin so or, if none does, those that look alike."""
     wanted = " ".join(verb.lower().split())
     if not wanted:
         return []
     begin = [name for name in COMMANDS if name.startswith(wanted)]
-    alike = difflib.get_close_matches(wanted, COMMANDS, n=count, cutoff=0.6)
-    return list(dict.fromkeys(begin + alike))[:count]
+    return begin[:count] or difflib.get_close_matches(wanted, COMMANDS, n=count, cutoff=0.6)
 
 
 def arguments(command: type[Spoken]) -> tuple[Argument, ...]:

@@ -28,9 +28,9 @@ Address = tuple[str, int]
 """A charge point's id and a connector's number; 0 is the charge point itself."""
 
 _STATUSES = {status.casefold(): status for status in ConnectorStatus}
-_RANGE = re.compile(r"\[(\d{1,18})-(\d{1,18})\]")
-_CONNECTORS = re.compile(r"(\d{1,6})|\[(\d{1,6})-(\d{1,6})\]|\*")
-_SAMPLE = re.compile(r"(\d{1,9})|(\d{1,3}(?:\.\d{1,9})?)%")
+_RANGE = re.compile(r"\[([0-9]{1,18})-([0-9]{1,18})\]")
+_CONNECTORS = re.compile(r"([0-9]{1,6})|\[([0-9]{1,6})-([0-9]{1,6})\]|\*")
+_SAMPLE = re.compile(r"([0-9]{1,9})|([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
 _SYNTAX = frozenset("/@~*?[")
 _NOT_IN_IDS = re.compile(r"""[\s"'@~\]{}]""")
 
@@ -144,9 +144,9 @@ class Target:
         if self.statuses:
             found = [address for address in found if self._has_status(directory, address)]
             if not found:
-                what = "connector" if self.terms[0].first else "charge point with a connector that"
-                names = " or ".join(self.statuses)
-                raise TargetError(f"no {what} of {_list(self.terms)} is {names} now", self.render())
+                of, names = _list(self.terms), " or ".join(self.statuses)
+                none = f"no connector of {of} is" if self.terms[0].first else f"no charge point of {of} has one that is"
+                raise TargetError(f"{none} {names} now", self.render())
         if self.sample is not None:
             found = _drawn(found, self.sample.of(len(found)), f"{seed}/{counter}")
         if self.whole:

@@ -30,8 +30,8 @@ _EXPECTED = {
 }
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _UNLIMITED = {"unlimited", "inf"}
-_NUMBER = re.compile(r"([-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e[-+]?\d{1,3})?)\s?([A-Za-z%]*)", re.IGNORECASE)
-_INTEGER = re.compile(r"[-+]?\d{1,18}")
+_NUMBER = re.compile(r"([-+]?(?:[0-9]{1,320}(?:\.[0-9]{0,330})?|\.[0-9]{1,330})(?:[eE][-+]?[0-9]{1,3})?)([A-Za-z%]*)")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 # Characters that need no quotes.
 _BARE = re.compile(r"[A-Za-z0-9_.:/+-]+")
 
