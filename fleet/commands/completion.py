@@ -206,8 +206,9 @@ def _arguments(
     if current.quoted or current.payload is not None:
         return
     for argument in free:
-        if argument.kind is bool and argument.name.startswith(current.value.lower()):
-            yield Candidate(argument.name, current.start)
+        if argument.kind is bool:
+            if not free[0].required and argument.name.startswith(current.value.lower()):
+                yield Candidate(argument.name, current.start)
         elif len(own) > 1 and argument.kind is not dict and argument.name.startswith(current.value.lower()):
             yield Candidate(f"{argument.name}=", current.start, argument.unit or "")
 
@@ -218,7 +219,7 @@ def _free(own: Sequence[Argument], words: Sequence[Token]) -> list[Argument]:
     for word in words:
         name = (word.name or "").replace("-", "_").lower()
         given = [a for a in free if a.name == name] if name else []
-        if not name and word.plain:
+        if not name and word.plain and not any(a.required for a in free):
             given = [a for a in free if a.kind is bool and a.name == word.value.lower()]
         if not name and word.payload is not None:
             given = [a for a in free if a.kind is dict]

@@ -192,8 +192,9 @@ class _Binding:
             raise LineError(f"{self.verb} has no argument {name!r}; {meant}", word.start, word.value_start - 1)
 
     def _bind_next(self, word: Token) -> None:
-        """A word without a name: a flag, or what comes next."""
-        flag = self.by_name.get(word.value.lower()) if word.plain else None
+        """A word without a name: a flag, once everything is there that must be, or what comes next."""
+        complete = all(argument.name in self.values for argument in self.arguments if argument.required)
+        flag = self.by_name.get(word.value.lower()) if word.plain and complete else None
         if flag is not None and flag.kind is bool:
             self._set(flag, attrs.evolve(word, value="true"))
             return

@@ -31,6 +31,8 @@ _STATUSES = {status.casefold(): status for status in ConnectorStatus}
 _RANGE = re.compile(r"\[([0-9]{1,18})-([0-9]{1,18})\]")
 _CONNECTORS = re.compile(r"([0-9]{1,6})|\[([0-9]{1,6})-([0-9]{1,6})\]|\*")
 _SAMPLE = re.compile(r"([0-9]{1,9})|([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
+# Each star multiplies the ways in which a pattern may be tried; the ids of EVSEs have three or four of their own.
+_STARS_MAX = 5
 _SYNTAX = frozenset("/@~*?[")
 _NOT_IN_IDS = re.compile(r"""[\s"'@~\]{}]""")
 
@@ -227,6 +229,8 @@ def _term(text: str, part: str, position: int) -> Term:
     pattern, slash, connectors = part.partition("/")
     if not pattern:
         raise TargetError("expected a charge point, such as CP0001 or CP00*", text, position)
+    if pattern.count("*") > _STARS_MAX:
+        raise TargetError(f"more than {_STARS_MAX} stars in an id", text, position)
     bare = _RANGE.sub("", pattern)
     for found in _RANGE.finditer(pattern):
         if int(found[1]) > int(found[2]):

@@ -94,6 +94,7 @@ def offered(line: str, default: str | None = None) -> list[str]:
         ("set CP0001 h", ["HeartbeatInterval"]),
         ("set CP0001 HeartbeatInterval=60 ", []),
         ("raw CP0001 h", ["Heartbeat"]),
+        ("raw CP0001 ", ["Authorize", "Heartbeat", "action="]),
         ("raw CP0001 Heartbeat ", ["{}", "unchecked"]),
         ("raw CP0001 Heartbeat {} ", ["unchecked"]),
         ('raw CP0001 Heartbeat {"a', []),

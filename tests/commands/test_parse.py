@@ -81,6 +81,7 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ('raw CP0001 A payload={"b":[{"c":1.5}]} unchecked', to.SendRaw("A", {"b": [{"c": 1.5}]}, True), "CP0001"),
     ("raw CP0001 A unchecked {}", to.SendRaw("A", {}, True), "CP0001"),
     ("raw CP0001 A unchecked=no", to.SendRaw("A"), "CP0001"),
+    ("raw CP0001 unchecked unchecked", to.SendRaw("unchecked", {}, True), "CP0001"),
     ("drain CP0001", to.Drain(), "CP0001"),
     ("remove CP0001", to.Remove(), "CP0001"),
     ("status", run.ShowStatus(), None),
