@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from attrs import define, field, frozen
 
-from fleet.commands.fleetwide import At, End, Help, Menu, Monitor, Quit, Repeat, RunScenario, Use
+from fleet.commands.fleetwide import At, End, Help, Menu, Monitor, Quit, Repeat, RunScenario, Use, Wait
 from fleet.commands.parse import LineError, parse_line
 from fleet.commands.registry import AnyCommand
 from fleet.commands.speech import Subject
@@ -132,6 +132,11 @@ class Scenario:
                 return step.place
         return None
 
+    @property
+    def duration_s(self) -> float:
+        """How long it takes at least, in s: its waiting alone, when everybody answers at once."""
+        return _duration_s(self.steps, 0.0)
+
     def __len__(self) -> int:
         return sum(1 for _ in flat(self.steps))
 
@@ -143,6 +148,17 @@ def flat(steps: Iterable[Step | Round]) -> Iterator[Step]:
             yield from flat(step.steps)
         else:
             yield step
+
+
+def _duration_s(steps: Iterable[Step | Round], elapsed_s: float) -> float:
+    for step in steps:
+        if isinstance(step, Round):
+            elapsed_s += step.count * _duration_s(step.steps, 0.0)
+        elif isinstance(step.command, Wait):
+            elapsed_s += step.command.duration_s
+        elif isinstance(step.command, At):
+            elapsed_s = max(elapsed_s, step.command.offset_s)
+    return elapsed_s
 
 
 def parse_scenario(text: str, file: str, *, known: Callable[[str], bool]) -> Scenario:

@@ -167,6 +167,9 @@ def _plan(config: RunConfig) -> Iterator[tuple[str, str]]:
     yield "heartbeat", _heartbeat(config)
     who = f"{_rate(drivers.arrivals_per_s)} per {drivers.per}, {drivers.order}"
     yield "drivers", who if drivers.arrivals_per_s else "none"
+    for scenario in config.scenario:
+        begin = "once everybody is registered" if scenario.at_s is None else f"at {format_duration(scenario.at_s)}"
+        yield "scenario", f"{scenario.file} on {scenario.target}, {begin}"
     yield "id tags", f"{config.id_tag_count:,}: {config.id_tag(0)} .. {config.id_tag(config.id_tag_count - 1)}"
 
 

@@ -16,20 +16,25 @@ from fleet.errors import ConfigurationError
 from fleet.load.config import (
     CHARGE_POINTS_MAX,
     CONNECTORS_MAX,
+    EVERYBODY,
     RunConfig,
+    ScenarioConfig,
     heartbeat_interval_s,
     mistakes,
     overridden,
     read_key,
 )
 from fleet.load.config_file import load
+from fleet.load.scenario_files import alone, lasting, read_scenarios
 from fleet.load.settings import (
     read_duration,
     read_pattern,
     read_positive_duration,
     read_rate,
     read_seed,
+    read_target,
     read_url,
+    text,
     whole,
 )
 
@@ -69,12 +74,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an OCPP configuration key of every charge point; may be repeated",
     )
 
+    add(
+        "--scenario",
+        action="append",
+        default=[],
+        type=flag(text(4096)),
+        metavar="FILE",
+        help="a file of lines to carry out, instead of those of CONFIG; may be repeated. Without CONFIG nothing else "
+        "happens, and the run is over when they are",
+    )
+    add(
+        "--scenario-target",
+        type=flag(read_target),
+        metavar="TARGET",
+        help="whom a scenario's lines are for that don't say it, such as 'CP00*/1' (default: */*)",
+    )
+
 
 def resolve(args: argparse.Namespace) -> RunConfig:
     """The configuration that file and flags come to; raises ConfigurationError with one line for each mistake."""
     config = RunConfig() if args.config is None else load(args.config)
     if not config.charge_points:
         raise ConfigurationError(f"{args.config}: charge_points: expected at least one group")
+    config = _with_scenarios(config, args)
     config = overridden(
         config,
         charge_points=args.charge_points,
@@ -85,8 +107,22 @@ def resolve(args: argparse.Namespace) -> RunConfig:
     )
     if found := mistakes(config):
         where = "the built-in configuration" if args.config is None else args.config
-        raise ConfigurationError("\n".join(f"{where}: {path}: {text}" for path, text in found))
+        raise ConfigurationError("\n".join(f"{where}: {path}: {what}" for path, what in found))
+    if args.scenario and args.config is None and args.duration is None:
+        config = lasting(config)
+    else:
+        read_scenarios(config)  # only to tell what is wrong in them now
     return _with_own_heartbeat(config)
+
+
+def _with_scenarios(config: RunConfig, args: argparse.Namespace) -> RunConfig:
+    """With those that the flags name: instead of the file's, or, where there is no file, instead of everything."""
+    if not args.scenario:
+        if args.scenario_target is not None:
+            raise ConfigurationError("--scenario-target: expected a --scenario beside it")
+        return config
+    scenarios = tuple(ScenarioConfig(file, args.scenario_target or EVERYBODY) for file in args.scenario)
+    return alone(config, scenarios) if args.config is None else evolve(config, scenario=scenarios)
 
 
 def _with_own_heartbeat(config: RunConfig) -> RunConfig:

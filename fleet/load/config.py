@@ -35,6 +35,7 @@ from fleet.load.settings import (
     read_rate,
     read_rate_or_none,
     read_seed,
+    read_target,
     read_url,
     read_whole_duration,
     text,
@@ -43,6 +44,7 @@ from fleet.load.settings import (
 from fleet.words import Current
 
 DEFAULT_ID = "CP{:04}"
+EVERYBODY = "*/*"
 CONNECTORS_MAX = 100
 CHARGE_POINTS_MAX = 1_000_000
 # CiString20Type, CiString25Type (OCPP 1.6 sections 7.8, 7.9): IdToken, and a serial number.
@@ -110,6 +112,7 @@ RateOrNone = Annotated[float, Setting(read_rate_or_none, "_per_s")]
 Pattern = Annotated[str, Setting(read_pattern)]
 Text20 = Annotated[str, Setting(text(20))]
 Name = Annotated[str, Setting(text(4096))]
+Target = Annotated[str, Setting(read_target)]
 StayDistribution = Annotated[Distribution, Setting(distribution(read_duration), "_s")]
 EnergyDistribution = Annotated[Distribution, Setting(distribution(number(1), least=1.0))]
 ShareDistribution = Annotated[Distribution, Setting(distribution(number(0, 1), most=1.0))]
@@ -219,6 +222,18 @@ class DriversConfig:
         return {"plug-first": 0.0, "identify-first": 1.0}.get(self.order, self.identify_first_share)
 
 
+@frozen
+class ScenarioConfig:
+    """A scenario to run beside the load: `file` has its lines, and those that name no target act on `target`.
+
+    It begins `at_s` after the run does; None is once every charge point is registered.
+    """
+
+    file: Name = ""
+    target: Target = EVERYBODY
+    at_s: Annotated[float | None, Setting(read_duration, "_s")] = None
+
+
 QUICKSTART_GROUP = GroupConfig(
     count=100,
     configuration={
@@ -238,6 +253,7 @@ class RunConfig:
     csms: CsmsConfig = CsmsConfig()
     charge_points: tuple[GroupConfig, ...] = (QUICKSTART_GROUP,)
     drivers: DriversConfig = DriversConfig()
+    scenario: tuple[ScenarioConfig, ...] = ()
 
     @property
     def charge_point_count(self) -> int:
@@ -301,7 +317,9 @@ def resized(groups: tuple[GroupConfig, ...], count: int) -> tuple[GroupConfig, .
 
 def mistakes(config: RunConfig) -> list[tuple[str, str]]:
     """What is wrong with settings that are right by themselves: (path, what was expected) each."""
-    return [*_group_mistakes(config), *_csms_mistakes(config.csms), *_driver_mistakes(config)]
+    found = [*_group_mistakes(config), *_csms_mistakes(config.csms), *_driver_mistakes(config)]
+    unnamed = [number_ for number_, scenario in enumerate(config.scenario) if not scenario.file]
+    return found + [(f"scenario[{number_}].file", "missing: expected a scenario's file") for number_ in unnamed]
 
 
 def _group_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """A run from beginning to end: CSMS, ramp, drivers, drain, books, summary, exit code."""
 
-import math
 import random
 import tempfile
 from collections.abc import AsyncIterator, Iterable
@@ -18,7 +17,7 @@ from fleet.clock import Clock
 from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
-from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
+from fleet.errors import EXIT_DONE, EXIT_EXPECTATION, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
 from fleet.link.endpoint import mask
 from fleet.load import limits
 from fleet.load.central import embedded
@@ -30,6 +29,7 @@ from fleet.load.ending import Ending
 from fleet.load.links import WebSocketLinks
 from fleet.load.planning import plan_at, plans
 from fleet.load.ramp import freeze, switch_on
+from fleet.load.scenarios import Scenarios
 from fleet.observe.board import Board
 from fleet.observe.books import Books
 from fleet.observe.observer import Observer
@@ -66,6 +66,7 @@ class Run:
     driving: Driving
     books: Books
     ending: Ending
+    scenarios: Scenarios
 
     @property
     def fleet(self) -> Fleet:
@@ -123,7 +124,7 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
     driving = Driving(Drivers(config, fleet_plans, seed))
     observer = Observer(board, books, *(() if manner.alone else (driving,)), *manner.listeners)
     links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol, manner.password)
-    clock, ending = Clock.system(), Ending(manner.say)
+    clock, ending, scenarios = Clock.system(), Ending(manner.say), Scenarios.of(config, manner.say)
     surroundings = Surroundings(seed, clock, Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s)
     async with trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
@@ -142,7 +143,8 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
                 actions=Dialect16.actions,
                 connect_rate_per_s=config.csms.connect_rate_per_s,
             )
-            running = Run(config, manner, seed, fleet_plans, url, plant, driving, books, ending)
+            plant.ramping = True
+            running = Run(config, manner, seed, fleet_plans, url, plant, driving, books, ending, scenarios)
             everything.start_soon(ending.watch_signals)
             everything.start_soon(ending.cancel_at_once, living.cancel_scope)
             async with controlled(plant, manner):
@@ -153,7 +155,9 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
                 living.start_soon(_ramp, running)
                 if not manner.alone:
                     living.start_soon(driving.run, plant.fleet)
+                living.start_soon(scenarios.run, plant)
                 end = await _until_over(running)
+                scenarios.cut_short()
                 plant.draining = True
                 if end is not End.UNREACHABLE:
                     await _drain(running)
@@ -163,26 +167,37 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
 
 
 async def _ramp(running: Run) -> None:
-    running.plant.ramping = True
     await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
     running.plant.ramping = False
     freeze()
 
 
 async def _until_over(running: Run) -> End:
-    """Wait for the end of the load: its duration, somebody's word, or nobody reaching the CSMS."""
+    """Wait for the end of the load: it was long enough, somebody's word, or nobody reaching the CSMS."""
     ending, alone = running.ending, running.manner.alone
-    over_at = math.inf if alone else running.started_at + running.config.duration_s
-    patience_until = math.inf if alone else running.started_at + PATIENCE_S
-    with trio.move_on_at(over_at):
-        with trio.move_on_at(patience_until):
-            await ending.asked.wait()
-            return End.INTERRUPTED if ending.interrupted else End.DONE
-        if not running.board.connects:
-            return End.UNREACHABLE
+    async with trio.open_nursery() as waiting:
+        if not alone:
+            waiting.start_soon(_until_long_enough, running, waiting.cancel_scope)
+            waiting.start_soon(_until_called_off, running, waiting.cancel_scope)
         await ending.asked.wait()
+        waiting.cancel_scope.cancel()
+    if ending.asked.is_set():
         return End.INTERRUPTED if ending.interrupted else End.DONE
     return End.DONE if running.board.connects else End.UNREACHABLE
+
+
+async def _until_long_enough(running: Run, load: trio.CancelScope) -> None:
+    """Its time is over, and every scenario seen through."""
+    await trio.sleep_until(running.started_at + running.config.duration_s)
+    await running.scenarios.over.wait()
+    load.cancel()
+
+
+async def _until_called_off(running: Run, load: trio.CancelScope) -> None:
+    """Nobody reaches the CSMS."""
+    await trio.sleep_until(running.started_at + PATIENCE_S)
+    if not running.board.connects:
+        load.cancel()
 
 
 async def _drain(running: Run) -> None:
@@ -212,4 +227,6 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
     running.manner.say(render(board, balance, elapsed_s, running.seed, started_at=running.started_at, visits=visits))
     if end is End.INTERRUPTED:
         return EXIT_INTERRUPTED
+    if running.scenarios.failed:
+        return EXIT_EXPECTATION
     return EXIT_DONE if balance.balanced else EXIT_FAILED

@@ -16,6 +16,7 @@ from typing import TypeGuard
 import attrs
 from attrs import frozen
 
+from fleet.commands.target import TargetError, parse_target
 from fleet.errors import ConfigurationError
 from fleet.link.endpoint import endpoint_url
 from fleet.load.distributions import DISTRIBUTIONS, Constant, Distribution
@@ -176,6 +177,17 @@ def read_url(value: object) -> str:
     except ConfigurationError as error:
         # In the link's own words, which hide a password in the URL.
         raise ValueError(str(error)) from None
+    return value
+
+
+def read_target(value: object) -> str:
+    """Whom something is for, such as `CP00*/1`; whether anybody is there shows when the run goes on."""
+    if not isinstance(value, str):
+        raise expected("a target such as '*/*' or 'CP0001/1'", value)
+    try:
+        parse_target(value)
+    except TargetError as error:
+        raise ValueError(f"{expected('a target', value)}: {error}") from None
     return value
 
 

@@ -158,6 +158,19 @@ def test_the_first_line_that_needs_a_supplied_target_is_found(text: str, line: i
     assert (orphan and orphan.line) == line
 
 
+@pytest.mark.parametrize(
+    ("text", "duration_s"),
+    [
+        ("plug CP1/1", 0),
+        ("wait 5s\nplug\nwait 1m", 65),
+        ("repeat 3\nwait 5s\nrepeat 2\nwait 1s\nend\nend\nwait-for Charging 20s", 21),
+        ("wait 5s\nat 1m\nwait 5s\nat 1m", 65),
+    ],
+)
+def test_a_scenario_takes_at_least_as_long_as_it_waits(text: str, duration_s: float) -> None:
+    assert parsed(text).duration_s == duration_s
+
+
 def test_use_alone_goes_back_to_the_supplied_target() -> None:
     found = step("use")
     assert isinstance(found.command, Use)
