@@ -6,6 +6,8 @@ comes in through `stop`, which any thread may call.
 """
 
 import asyncio
+import errno
+import os
 import signal
 import sys
 import threading
@@ -14,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.history import History
@@ -61,6 +63,8 @@ class Leaving(Enum):
     """It was ended from outside."""
     GONE = "gone"
     """The run at the other end is gone."""
+    CRASHED = "crashed"
+    """It had a bug. The run goes on without it."""
 
 
 class Shell:
@@ -85,7 +89,9 @@ class Shell:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = threading.Event()
-        self._gone = False
+        self._gone: ControlClosed | None = None
+        self._crashed: Exception | None = None
+        self._end_asked = False
         self._glance: Glance | None = None
         self._interrupted_at = -TWICE_S
         self._line = ""
@@ -94,12 +100,17 @@ class Shell:
 
     def run(self) -> Leaving:
         """Live in this thread until somebody leaves or `stop` is called. The terminal is restored in any case."""
-        if self._input is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if self._input is None and not _is_terminal():
             return self._run_script()
         input = self._input or SteadyInput(sys.stdin)
         output = self._output or create_output(sys.stdout)
-        with terminal_restored(), create_app_session(input, output), asyncio.Runner() as runner:
-            return runner.run(self._live(input, output))
+        try:
+            with terminal_restored(), create_app_session(input, output), asyncio.Runner() as runner:
+                return runner.run(self._live(input, output))
+        except OSError as error:
+            if error.errno in (errno.EIO, errno.EPIPE):
+                return Leaving.LEFT  # with the terminal
+            raise
 
     def _run_script(self) -> Leaving:
         try:
@@ -131,21 +142,45 @@ class Shell:
             if self._stopped.is_set():
                 return Leaving.STOPPED
         tasks = [asyncio.create_task(self._keep_glancing()), asyncio.create_task(self._monitor.run())]
+        for task in tasks:
+            task.add_done_callback(self._beside_ended)
+        self._loop.set_exception_handler(self._crash)
         try:
             with _signals_stop(self._loop, self.stop), input.raw_mode(), patch_stdout(raw=True):
                 return await self._converse()
         except Stopped:
-            return Leaving.GONE if self._gone else Leaving.STOPPED
+            if self._crashed is not None:
+                raise self._crashed from None
+            return self._left_behind(output) if self._gone is not None else Leaving.STOPPED
         except ControlClosed as error:
-            output.write(f"{error}\r\n")
-            output.flush()
-            return Leaving.GONE
+            self._gone = error
+            return self._left_behind(output)
+        except EOFError:
+            return Leaving.LEFT  # the input ended while something was drawn
         finally:
             with self._lock:
                 self._loop = None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _left_behind(self, output: Output) -> Leaving:
+        """The run is over; whoever asked for that has simply left."""
+        output.write(f"{self._gone}\r\n")
+        output.flush()
+        return Leaving.LEFT if self._end_asked else Leaving.GONE
+
+    def _beside_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash(asyncio.get_running_loop(), {"exception": error})
+
+    def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A bug in something that runs beside the prompt: the shell ends with it, instead of going on half alive."""
+        error = context.get("exception")
+        self._crashed = self._crashed or (
+            error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
+        )
+        self._terminal.stop()
 
     async def _converse(self) -> Leaving:
         await self._glance_now()
@@ -182,8 +217,11 @@ class Shell:
             return await self._menu()
         if verb == "monitor":
             await self._watch(line)
-        elif not is_blank(line):
-            await self.perform(line)
+            return None, ""
+        self._end_asked = self._end_asked or verb == "quit"
+        if is_blank(line):
+            return None, ""
+        await self.perform(line)
         return None, ""
 
     async def _menu(self) -> tuple[Leaving | None, str]:
@@ -206,6 +244,7 @@ class Shell:
                 lines_of("Ctrl-C once more lets the run drain and end; Ctrl-D leaves it running", "busy")
             )
             return
+        self._end_asked = True
         await self._call(self._channel.interrupt)
 
     def _message(self) -> Fragments:
@@ -323,8 +362,8 @@ class Shell:
             await asyncio.sleep(GLANCE_INTERVAL_S)
             try:
                 self._glance = await self._call(self._channel.glance)
-            except ControlClosed:
-                self._gone = True
+            except ControlClosed as error:
+                self._gone = error
                 self._terminal.stop()
                 return
             except FleetError:
@@ -363,6 +402,10 @@ class Shell:
 
         threading.Thread(target=work, name="shell-call", daemon=True).start()
         return future
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 @contextmanager

@@ -4,7 +4,9 @@ The shell's thread is never waited for longer than a moment: a terminal that tak
 ending. The terminal is restored here once more, should the thread not have come to it.
 """
 
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 
 import trio
@@ -28,8 +30,8 @@ async def show_shell(
     """Show a shell over `console` until somebody leaves it, and say how; cancelled, it is gone within `FAREWELL_S`.
 
     `interrupt` is called for each Ctrl-C at an empty prompt: it asks for the drain, the second time for an end at once.
-    The shell stays meanwhile, so that somebody may watch; what is printed appears above the prompt. An error in the
-    shell itself is raised, when the terminal is restored.
+    The shell stays meanwhile, so that somebody may watch; what is printed appears above the prompt. A bug
+    in the shell itself ends the shell and nothing else.
     """
     gone = threading.Event()
     with terminal_restored():
@@ -45,10 +47,16 @@ async def show_shell(
             try:
                 leaving = await trio.to_thread.run_sync(live, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
             except trio.Cancelled:
+                console.cancel()
                 shell.stop()
                 with trio.CancelScope(shield=True):
                     await _wait(gone)
                 raise
+            except Exception:
+                # A run of days doesn't end because its shell has a bug.
+                traceback.print_exc()
+                print("fleet: the shell crashed, the run goes on: Ctrl-C lets it drain", file=sys.stderr)
+                leaving = Leaving.CRASHED
             nursery.cancel_scope.cancel()
     return leaving
 

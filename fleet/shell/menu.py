@@ -6,12 +6,15 @@ list of choices in a test.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
 
 from fleet.commands.values import quote
+from fleet.commands.vocabulary import DEFAULT_ID_TAG
 from fleet.control.answer import Answer
+from fleet.control.plant import SCENARIO_SUFFIX
 from fleet.shell.answers import connector_rows, connector_table
 from fleet.shell.render import Fragments, lines_of
 from fleet.shell.select import Left, Picker
@@ -22,9 +25,10 @@ TITLE = "🎮 Interactive Mode - Type 'help' for commands"
 CHOOSE = "Choose an option:"
 BACK = "⬅️ Back to Main Menu"
 OTHER_CHARGE_POINT = "🔁 Choose Another Charge Point"
-ID_TAG_QUESTION = 'Enter an ID tag (or press Enter for default "DEMO_TAG")'
-DEFAULT_ID_TAG = "DEMO_TAG"
+ID_TAG_QUESTION = f'Enter an ID tag (or press Enter for default "{DEFAULT_ID_TAG}")'
 OTHER_FILE = "📁 Another File"
+# Where the run was started, and where its installation keeps those that come with it.
+SCENARIO_FOLDERS = ("", "configs/scenarios/", f"{Path(__file__).parents[2] / 'configs' / 'scenarios'}/")
 
 Action = Callable[[], Awaitable[None]]
 
@@ -152,7 +156,8 @@ class Menu:
         at = 0
         while True:
             rows = await self._rows()
-            await self._desk.show(status_block(rows) if rows else lines_of("no connectors are known", "error"))
+            block = status_block(rows) if rows else lines_of("no connectors are known", "error")
+            await self._desk.show([("", "\n"), *block])
             heading = f"{title} ({self._charge_point})" if self._several else title
             chosen = await self._choose(heading, [*(entry.name for entry in entries), BACK], at)
             if chosen is None or chosen == len(entries):
@@ -174,8 +179,9 @@ class Menu:
         await self._desk.stream(self._desk.target)
 
     async def _run_scenario(self) -> None:
-        files = [name for name in await self._desk.candidates("run ") if not name.endswith("/")]
-        chosen = await self._choose("🎯 Run Scenario", [*files, OTHER_FILE, BACK])
+        files = await self._scenario_files()
+        names = [file.rpartition("/")[2].strip('"').removesuffix(SCENARIO_SUFFIX) for file in files]
+        chosen = await self._choose("🎯 Run Scenario", [*names, OTHER_FILE, BACK])
         if chosen is None or chosen > len(files):
             return
         path = files[chosen] if chosen < len(files) else await self._desk.ask("Scenario file", "run ")
@@ -188,6 +194,15 @@ class Menu:
         target = await self._desk.ask(f"Target (or press Enter for {default})", f"run {path} ")
         if target is not None:
             await self._perform(f"run {path} {target.strip() or default}")
+
+    async def _scenario_files(self) -> list[str]:
+        """Those that are found where they usually are, each name once, as words of a line."""
+        found: dict[str, str] = {}
+        for folder in SCENARIO_FOLDERS:
+            for file in await self._desk.candidates(f"run {folder}"):
+                if file.strip('"').endswith(SCENARIO_SUFFIX):
+                    found.setdefault(file.rpartition("/")[2], file)
+        return list(found.values())
 
     # ---- connectors --------------------------------------------------------------------------------------------------
 

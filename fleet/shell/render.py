@@ -32,6 +32,7 @@ STYLES = {
 """What each style looks like, by name. Statuses are good (green: available), busy (yellow: charging and transitional),
 bad (red: faulted, unavailable) and other (cyan)."""
 
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
 GAP = 2
 COLUMN_MIN = 4
 ELLIPSIS = "…"
@@ -45,6 +46,11 @@ def style(name: str) -> str:
 def plain(fragments: Iterable[Fragment]) -> str:
     """The text alone."""
     return "".join(text for _, text in fragments)
+
+
+def clean(text: str) -> str:
+    """The text without what would move the cursor or change the terminal: it may come from anybody's CSMS."""
+    return text.translate(_CONTROLS)
 
 
 def lines_of(text: str, name: str = "") -> Fragments:

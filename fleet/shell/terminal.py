@@ -6,6 +6,7 @@ the output. Everything here runs in the shell's own loop.
 """
 
 import asyncio
+import select
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HS
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 
-from fleet.shell.render import STYLES, Fragments, style
+from fleet.shell.render import STYLES, Fragments, clean, cut, style
 from fleet.shell.select import Left, Picker
 
 _PICKER_KEYS = {
@@ -58,6 +59,16 @@ class Stopped(Exception):
 
 class SteadyInput(Vt100Input):
     """Input from a terminal that stays in raw mode while something is printed above the prompt."""
+
+    def read_keys(self) -> list[KeyPress]:
+        """What was typed; a terminal that is gone is the end of the input, and not one empty read after the other."""
+        keys = super().read_keys()
+        if not keys:
+            poll = select.poll()
+            poll.register(self.fileno(), select.POLLHUP)
+            if any(event & (select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0)):
+                self.stdin_reader.closed = True
+        return keys
 
     def cooked_mode(self) -> AbstractContextManager[None]:
         """Raw as before."""
@@ -113,7 +124,8 @@ class Terminal:
         if not fragments:
             return
         async with in_terminal():
-            print_formatted_text(FormattedText(fragments), output=self.output, style=self.style, end="")
+            cleaned = FormattedText((name, clean(text)) for name, text in fragments)
+            print_formatted_text(cleaned, output=self.output, style=self.style, end="")
 
     async def read_line(
         self, message: Callable[[], Fragments], completer: Completer, history: History, default: str = ""
@@ -207,7 +219,8 @@ class Terminal:
         def _(event: KeyPressEvent) -> None:
             typed.extend(event.key_sequence)
 
-        text: Fragments = [(style("faint"), f"… {what}  (Ctrl-C cancels)")]
+        hint = "  (Ctrl-C cancels)"
+        text: Fragments = [(style("faint"), cut(f"… {what}", self.width - len(hint)) + hint)]
         await self._until(done, self._drawn(lambda: text, keys))
         store_typeahead(self.input, [*typed, *get_typeahead(self.input)])
 

@@ -167,6 +167,13 @@ class TerminalProcess:
         """Press keys, as the bytes that they send."""
         os.write(self.master, keys.encode())
 
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self.master)
+        os.close(self.slave)
+        self.master = self.slave = os.open(os.devnull, os.O_RDONLY)
+        self.slave = os.dup(self.master)
+
     def resize(self, rows: int, columns: int) -> None:
         self.screen.resize(rows, columns)
         self._set_size()

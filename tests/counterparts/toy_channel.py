@@ -68,8 +68,10 @@ class ToyChannel:
         self._cancelled.set()
 
     def complete(self, line: str, cursor: int) -> list[Candidate]:
+        if line.startswith("bug"):
+            raise ZeroDivisionError("a bug in the shell")
         start = line.rfind(" ", 0, cursor) + 1
-        words = WORDS if start == 0 else ["basic-charging.fleet"] if line.startswith("run ") else self.ids
+        words = WORDS if start == 0 else ["basic-charging.fleet", "configs/"] if line.startswith("run ") else self.ids
         return [Candidate(word, start, f"about {word}") for word in words if word.startswith(line[start:cursor])]
 
     def glance(self) -> Glance:

@@ -4,6 +4,7 @@ Into the file RESULT goes, as JSON, how it was left and every line that the chan
 """
 
 import json
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +20,8 @@ def main(result: str, *options: str) -> None:
         leaving_ends_the_run="attached" not in chosen, charge_points=int(chosen.get("charge_points", "1"))
     )
     shell = Shell(channel, banner=chosen.get("banner", ""), menu_first="menu" in chosen)
+    if "nohup" in chosen:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if "printing" in chosen:
         threading.Thread(target=print_for_ever, args=(channel,), daemon=True).start()
     if "thread" in chosen:

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -212,6 +214,54 @@ def test_a_bug_in_a_command_is_shown_and_the_shell_goes_on(start: Start, result:
     terminal.prompt()
     terminal.press(CTRL_D)
     assert left(terminal, result)["left"] == "left"
+
+
+def test_a_bug_in_the_shell_ends_it_with_the_terminal_restored(start: Start, result: Path) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.press("bug")
+    assert terminal.end() == 1
+    assert "ZeroDivisionError: a bug in the shell" in terminal.screen.text
+    assert terminal.restored
+
+
+def test_what_the_answer_says_cannot_command_the_terminal(start: Start) -> None:
+    terminal = start()
+    terminal.prompt()
+    terminal.press("\x1b[200~echo \x1b]0;title\x07\x9b2J\x1b[201~" + ENTER)
+    terminal.see("done")
+    assert "2J" in terminal.screen.text
+
+
+@pytest.mark.parametrize("doing", ["", "menu\r", "sleep\r"])
+def test_a_terminal_that_is_gone_ends_the_shell(start: Start, result: Path, doing: str) -> None:
+    terminal = start("thread=yes", "nohup=yes")
+    terminal.prompt()
+    terminal.press(doing)
+    if doing:
+        terminal.see({"sleep\r": "Ctrl-C cancels", "menu\r": "Choose an option:"}[doing])
+    terminal.hang_up()
+    terminal.process.wait(15)  # what it prints afterwards goes nowhere
+    assert json.loads(result.read_text())["left"] == "left"
+
+
+def test_without_a_terminal_lines_are_read_as_a_script(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, toy_shell.__file__, str(tmp_path / "result")],
+        input="plug CP0001/1\n\n# a comment\nunplug CP0001/1\n",
+        env={**os.environ, "PYTHONPATH": f"{TESTS}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "plug CP0001/1: 1 done",
+        "unplug CP0001/1: CP0001/1 refused: Cannot unplug cable during active transaction",
+        "and so it ended",
+    ]
+    said = json.loads((tmp_path / "result").read_text())
+    assert (said["left"], said["lines"]) == ("left", ["plug CP0001/1", "unplug CP0001/1"])
 
 
 def test_the_monitor_leaves_the_line_that_is_typed_alone(start: Start, result: Path) -> None:
