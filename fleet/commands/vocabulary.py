@@ -189,7 +189,7 @@ class SetPower(ToConnector):
 
 @frozen
 class SetEV(ToConnector):
-    """Change the car that is plugged in, or the one that will be: what is not said stays as it is."""
+    """Change the car that is plugged in: what is not said stays as it is."""
 
     verb: ClassVar[str] = "ev"
     examples: ClassVar[tuple[str, ...]] = ("ev CP0001/1 soc=80%", "ev CP0001/1 battery_wh=77kWh power_max_w=11kW")

@@ -393,7 +393,7 @@ def test_a_removal_does_not_wait_for_ever(bench: Bench) -> None:
 
 def test_orders_for_a_connector_go_there_and_what_needs_one_says_so(bench: Bench) -> None:
     assert ask(bench, SetEV(soc=0.5), connector=1, token=1) is None
-    assert deeds(bench, GiveOrder) == [GiveOrder(1, SetEV(soc=0.5), 1)]
+    assert deeds(bench, GiveOrder) == [GiveOrder(1, SetEV(soc=0.5), 1, refusable=True)]
     assert ask(bench, SetEV(soc=0.5), token=2) == ("SetEV needs a connector, such as CP1/1", None)
     assert ask(bench, PlugIn(), connector=2, token=3) == ("CP1 has no connector 2", None)
     assert ask(bench, Authorize(), connector=2, token=4) == ("CP1 has no connector 2", None)
