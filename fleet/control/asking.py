@@ -27,13 +27,21 @@ class Outcome:
 
     what: str = "command"
     asked: int = 0
+    order: Sequence[Address] = ()
+    """In which order to say it, whoever answered first."""
     done: dict[str, Any] = field(factory=dict)
     refused: list[Refused] = field(factory=list)
 
     def answer(self) -> Answer:
         """The answer; who was not heard of yet counts as cancelled."""
         left = self.asked - len(self.done) - len(self.refused)
-        return Answer.counted(self.what, self.done, self.refused, cancelled=left)
+        done, refused = self.done, self.refused
+        if len(self.order) > 1:
+            names = [render_address(address) for address in self.order]
+            done = {name: done[name] for name in names if name in done}
+            by_name = {refusal.target: refusal for refusal in refused}
+            refused = [by_name[name] for name in names if name in by_name]
+        return Answer.counted(self.what, done, refused, cancelled=left)
 
     def cancelled(self) -> Answer:
         """The answer of a command that somebody gave up."""
@@ -55,7 +63,7 @@ async def ask_all(
 ) -> None:
     """Ask every address and write into `outcome` what became of it; a repeated address is asked once."""
     addresses = list(dict.fromkeys(addresses))
-    outcome.asked = len(addresses)
+    outcome.asked, outcome.order = len(addresses), addresses
     if len(addresses) == 1:
         await _ask(fleet, addresses[0], command, outcome, timeout_s)
         return

@@ -49,21 +49,22 @@ def do(args: argparse.Namespace) -> int:
 def _executed(peer: ControlClient, line: str) -> Answer:
     """The answer to a line; Ctrl-C cancels it there, and then says how far it came."""
     answers: list[Answer | FleetError] = []
+    answered = threading.Event()
 
     def execute() -> None:
         try:
             answers.append(peer.execute(line))
         except FleetError as error:
             answers.append(error)
+        answered.set()
 
-    # In a thread of its own: a signal that comes while one waits for a lock could leave it taken.
-    asking = threading.Thread(target=execute, daemon=True)
-    asking.start()
+    threading.Thread(target=execute, daemon=True).start()
     try:
-        asking.join()
+        # Not the thread's `join`, which takes a thread for ended when a signal comes in between.
+        answered.wait()
     except KeyboardInterrupt:
         peer.cancel()
-        asking.join(_LAST_WORD_S)
+        answered.wait(_LAST_WORD_S)
     if not answers:
         return Answer.wrong("interrupted", EXIT_INTERRUPTED)
     answer = answers[0]

@@ -10,7 +10,9 @@ from typing import Any
 SECRET_KEYS = frozenset({"authorizationkey"})
 MASK = "***"
 
-_SECRET_IN_LINE = re.compile(r"""(?i)\b(authorizationkey)(["']?\s*[\s=:,]\s*)("[^"]*"|'[^']*'|\S+)""")
+_SECRET_IN_LINE = re.compile(
+    r"""(?i)\b(authorizationkey["']?\s*[\s=:,]\s*(?:["']?value["']?\s*[:=]\s*)?)("[^"]*"?|'[^']*'?|[^\s}]+)"""
+)
 
 
 def redacted(value: Any) -> Any:
@@ -31,7 +33,7 @@ def redacted(value: Any) -> Any:
 
 def redacted_line(line: str) -> str:
     """A line of the shell with what follows a secret key's name masked."""
-    return _SECRET_IN_LINE.sub(rf"\1\2{MASK}", line)
+    return _SECRET_IN_LINE.sub(rf"\1{MASK}", line)
 
 
 def _is_secret(name: object) -> bool:

@@ -35,6 +35,7 @@ and the fleet never waits. When he stops writing, what he asked for is still don
 ends.
 """
 
+import logging
 import os
 import select
 import socket
@@ -68,7 +69,10 @@ EVENTS_AT_ONCE = 100
 FLUSH_TIMEOUT_S = 0.5
 """How long the end of the run waits for a reader to take its last answers."""
 GONE_INTERVAL_S = 0.5
+ROOT = 0
 _CHUNK = 16_384
+
+_log = logging.getLogger("fleet.control")
 
 Send = Callable[[bytes], Awaitable[None]]
 Receive = Callable[[], Awaitable[bytes]]
@@ -326,7 +330,11 @@ async def _converse(plant: Plant, places: trio.CapacityLimiter, target: str | No
             return
         async with places:
             talk = Conversation(plant, partial(stream.receive_some, _CHUNK), stream.send_all, target=target)
-            await talk.run(gone=partial(_is_gone, stream.socket))
+            try:
+                await talk.run(gone=partial(_is_gone, stream.socket))
+            except Exception:
+                # As in the console: a bug in here costs its own conversation and no run.
+                _log.exception("a bug, in a conversation over the control socket")
 
 
 def _unwelcome(connection: trio.socket.SocketType, places: trio.CapacityLimiter) -> str | None:
@@ -337,7 +345,7 @@ def _unwelcome(connection: trio.socket.SocketType, places: trio.CapacityLimiter)
     if hasattr(socket, "SO_PEERCRED"):
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         _, uid, _ = struct.unpack("3i", credentials)
-        if uid not in (os.geteuid(), 0):
+        if uid not in (os.geteuid(), ROOT):
             return "this run is somebody else's"
     return None
 
