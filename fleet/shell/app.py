@@ -7,14 +7,12 @@ comes in through `stop`, which any thread may call.
 
 import asyncio
 import errno
-import os
-import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -32,6 +30,7 @@ from fleet.control.client import ControlClosed
 from fleet.control.glance import Glance
 from fleet.errors import FleetError
 from fleet.shell.answers import render_answer
+from fleet.shell.calling import call
 from fleet.shell.channel import Channel
 from fleet.shell.completion import ChannelCompleter
 from fleet.shell.history import open_history
@@ -40,7 +39,15 @@ from fleet.shell.monitor import Monitor
 from fleet.shell.render import Fragments, lines_of, style
 from fleet.shell.script import run_script
 from fleet.shell.select import Left, Picker
-from fleet.shell.terminal import Interrupted, SteadyInput, Stopped, Terminal, terminal_restored
+from fleet.shell.terminal import (
+    Interrupted,
+    SteadyInput,
+    Stopped,
+    Terminal,
+    is_terminal,
+    stopped_by_signals,
+    terminal_restored,
+)
 from fleet.shell.toolbar import toolbar
 
 Arguments = TypeVarTuple("Arguments")
@@ -100,7 +107,7 @@ class Shell:
 
     def run(self) -> Leaving:
         """Live in this thread until somebody leaves or `stop` is called. The terminal is restored in any case."""
-        if self._input is None and not _is_terminal():
+        if self._input is None and not is_terminal():
             return self._run_script()
         input = self._input or SteadyInput(sys.stdin)
         output = self._output or create_output(sys.stdout)
@@ -128,7 +135,7 @@ class Shell:
                 self._loop.call_soon_threadsafe(self._end)
 
     def _end(self) -> None:
-        self._call(self._channel.cancel)
+        call(self._channel.cancel)
         self._terminal.stop()
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
@@ -146,7 +153,7 @@ class Shell:
             task.add_done_callback(self._beside_ended)
         self._loop.set_exception_handler(self._crash)
         try:
-            with _signals_stop(self._loop, self.stop), input.raw_mode(), patch_stdout(raw=True):
+            with stopped_by_signals(self._loop, self.stop), input.raw_mode(), patch_stdout(raw=True):
                 return await self._converse()
         except Stopped:
             if self._crashed is not None:
@@ -191,7 +198,7 @@ class Shell:
             leaving, default = await self._menu()
             if leaving is not None:
                 return leaving
-        completer = ChannelCompleter(lambda line, cursor: self._call(self._channel.complete, line, cursor))
+        completer = ChannelCompleter(lambda line, cursor: call(self._channel.complete, line, cursor))
         assert self._history is not None
         while True:
             try:
@@ -245,7 +252,7 @@ class Shell:
             )
             return
         self._end_asked = True
-        await self._call(self._channel.interrupt)
+        await call(self._channel.interrupt)
 
     def _message(self) -> Fragments:
         target = self._glance.target if self._glance else None
@@ -258,7 +265,7 @@ class Shell:
 
     async def query(self, line: str) -> Answer:
         """The answer to a line, shown to nobody."""
-        future = self._call(self._channel.execute, line)
+        future = call(self._channel.execute, line)
         await asyncio.wait([future], timeout=QUICK_S)
         if not future.done():
             await self._terminal.busy(future, line, lambda: self._forget(self._channel.cancel))
@@ -296,12 +303,12 @@ class Shell:
         """Ask for a text, completed as what follows `prefix` in a line; None when nobody wants to answer."""
         if prefix is None:
             return await self._terminal.ask(question)
-        ask = ChannelCompleter(lambda line, cursor: self._call(self._channel.complete, line, cursor), prefix)
+        ask = ChannelCompleter(lambda line, cursor: call(self._channel.complete, line, cursor), prefix)
         return await self._terminal.ask(question, ask)
 
     async def candidates(self, line: str) -> list[str]:
         """What may follow a line."""
-        return [candidate.text for candidate in await self._call(self._channel.complete, line, len(line))]
+        return [candidate.text for candidate in await call(self._channel.complete, line, len(line))]
 
     @property
     def target(self) -> str | None:
@@ -322,18 +329,23 @@ class Shell:
     async def _watch(self, line: str, *, quietly: bool = False) -> None:
         """Begin to show events, or, with a bare `monitor` while they are shown, end it."""
         words = line.split()[1:]
-        if self._monitor.on and (not words or words == ["off"]):
+        if (self._monitor.on and not words) or words == ["off"]:
             await self._unwatch()
             return
         try:
             target, action = await self._watched(line)
-            await self._call(self._channel.watch, target, action, self._monitor.put)
+            await call(self._channel.unwatch)
+            self._monitor.start(" ".join(words), everything=action is not None)
+            try:
+                await call(self._channel.watch, target, action, self._monitor.put)
+            except FleetError:
+                self._monitor.stop()
+                raise
         except ControlClosed:
             raise
         except FleetError as error:
             await self.show(lines_of(str(error), "error"))
             return
-        self._monitor.start(" ".join(words))
         if not quietly:
             await self.show(lines_of("monitoring; Ctrl-C at an empty prompt ends it", "faint"))
 
@@ -352,7 +364,7 @@ class Shell:
 
     async def _unwatch(self) -> None:
         self._monitor.stop()
-        await self._call(self._channel.unwatch)
+        await call(self._channel.unwatch)
         await self.show(lines_of("no longer monitoring", "faint"))
 
     # ---- beside the prompt -------------------------------------------------------------------------------------------
@@ -361,7 +373,7 @@ class Shell:
         while True:
             await asyncio.sleep(GLANCE_INTERVAL_S)
             try:
-                self._glance = await self._call(self._channel.glance)
+                self._glance = await call(self._channel.glance)
             except ControlClosed as error:
                 self._gone = error
                 self._terminal.stop()
@@ -372,56 +384,11 @@ class Shell:
 
     async def _glance_now(self) -> None:
         with suppress(FleetError, TimeoutError):
-            self._glance = await asyncio.wait_for(self._call(self._channel.glance), QUICK_S)
+            self._glance = await asyncio.wait_for(call(self._channel.glance), QUICK_S)
 
-    def _forget(self, call: Callable[[], None]) -> None:
+    def _forget(self, what: Callable[[], None]) -> None:
         """Call in a thread; nobody waits for it."""
-        self._call(call).add_done_callback(lambda future: future.cancelled() or future.exception())
-
-    def _call(self, call: Callable[[*Arguments], Outcome], *args: *Arguments) -> "asyncio.Future[Outcome]":
-        """Call what blocks in a thread of its own, which nobody has to wait for when the shell ends."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome] = loop.create_future()
-
-        def settle(outcome: Outcome | None, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(outcome)  # type: ignore[arg-type]
-
-        def work() -> None:
-            outcome, error = None, None
-            try:
-                outcome = call(*args)
-            except BaseException as raised:  # handed to whoever waits
-                error = raised
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(settle, outcome, error)
-
-        threading.Thread(target=work, name="shell-call", daemon=True).start()
-        return future
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
-
-
-@contextmanager
-def _signals_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """In the main thread nobody else cares for signals: one that would kill the process restores the terminal first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+        call(what).add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
 def run_shell(channel: Channel, *, banner: str = "", menu_first: bool = False) -> Leaving:

@@ -13,7 +13,13 @@ from fleet.shell.render import Fragments, cut, style
 
 _ARROWS = {"sent": ("→", "busy"), "received": ("←", "other")}
 _KNOWN = frozenset({"time", "charge_point", "connector", "kind", "action", "message", "id", "frame"})
+_NOISE = frozenset({"call-settled", "call-served", "meter-sampled", "outbox-changed", "power-changed"})
 _BAD_KINDS = frozenset({"connect-failed", "link-down", "given-up", "message-lost", "protocol-violated", "restarted"})
+
+
+def is_noise(event: Mapping[str, Any]) -> bool:
+    """Does it only repeat what the messages and state changes beside it say?"""
+    return event.get("kind") in _NOISE
 
 
 def event_line(event: Mapping[str, Any], width: int) -> Fragments:
@@ -46,7 +52,12 @@ def _message(event: Mapping[str, Any]) -> str:
 
 
 def _said(event: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={_value(value)}" for name, value in event.items() if name not in _KNOWN and value is not None]
+    return [f"{name}={_value(value)}" for name, value in event.items() if _says(name, value)]
+
+
+def _says(name: str, value: Any) -> bool:
+    """Instants of the monotonic clock are for programs."""
+    return name not in _KNOWN and not name.endswith("_at") and value is not None
 
 
 def _value(value: Any) -> str:

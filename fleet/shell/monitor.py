@@ -9,12 +9,12 @@ import threading
 from collections import deque
 from typing import Any
 
-from fleet.shell.events import event_line
+from fleet.shell.events import event_line, is_noise
 from fleet.shell.render import Fragments, lines_of
 from fleet.shell.terminal import Terminal
 
 DRAW_INTERVAL_S = 0.1
-DRAWN_MAX = 100
+DRAWN_MAX = 50
 """Lines that are drawn in one interval."""
 WAITING_MAX = 1_000
 
@@ -29,18 +29,19 @@ class Monitor:
         self._missed = 0
         self.on = False
         self.what = ""
+        self._everything = False
 
     @property
     def word(self) -> str:
         """For the toolbar, empty while off."""
         return f"monitoring {self.what}".strip() if self.on else ""
 
-    def start(self, what: str) -> None:
-        """Show events from now on; `what` says which, in words."""
+    def start(self, what: str, *, everything: bool = False) -> None:
+        """Show events from now on; `what` says which, in words; `everything`: also those that only repeat others."""
         with self._lock:
             self._events.clear()
             self._missed = 0
-        self.on, self.what = True, what
+        self.on, self.what, self._everything = True, what, everything
 
     def stop(self) -> None:
         """Show no more."""
@@ -48,6 +49,8 @@ class Monitor:
 
     def put(self, event: dict[str, Any]) -> None:
         """An event, from any thread; never waits."""
+        if is_noise(event) and not self._everything:
+            return
         with self._lock:
             if len(self._events) < WAITING_MAX:
                 self._events.append(event)

@@ -6,15 +6,18 @@ the output. Everything here runs in the shell's own loop.
 """
 
 import asyncio
+import os
 import select
+import signal
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from prompt_toolkit import Application, PromptSession, print_formatted_text
-from prompt_toolkit.application import get_app_or_none, in_terminal
+from prompt_toolkit.application import get_app_session, in_terminal
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
@@ -91,6 +94,27 @@ def terminal_restored() -> Iterator[None]:
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
+def is_terminal() -> bool:
+    """Is there somebody to draw for, and to draw on?"""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+@contextmanager
+def stopped_by_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    """In the main thread nobody else cares for signals: one that would kill the process restores the terminal first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
 class Terminal:
     """One terminal. `toolbar` says what stands in the last line, given the width."""
 
@@ -98,6 +122,8 @@ class Terminal:
         self.input = input
         self.output = output
         self.style = Style.from_dict(STYLES)
+        # What draws now is asked of the session itself: which session is current depends on who calls.
+        self._session = get_app_session()
         self._toolbar = toolbar
         self._prompts: PromptSession[str] | None = None
         self._questions: PromptSession[str] | None = None
@@ -110,7 +136,7 @@ class Terminal:
 
     def refresh(self) -> None:
         """Draw again what changes by itself."""
-        app = get_app_or_none()
+        app = self._session.app
         if app is not None:
             app.invalidate()
 
@@ -288,6 +314,6 @@ class Terminal:
             raise Stopped
 
     def _end(self, exception: Exception) -> None:
-        app = get_app_or_none()
+        app = self._session.app
         if app is not None and app.is_running and not app.is_done:
             app.exit(exception=exception)

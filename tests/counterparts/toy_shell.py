@@ -26,7 +26,7 @@ def main(result: str, *options: str) -> None:
         threading.Thread(target=print_for_ever, args=(channel,), daemon=True).start()
     if "thread" in chosen:
         # As beside trio: the shell has a thread of its own, and is stopped from another one.
-        threading.Thread(target=lambda: (channel.interrupted.wait(), shell.stop()), daemon=True).start()
+        signal.signal(signal.SIGTERM, lambda *_: shell.stop())
         left = in_thread(shell)
     else:
         left = shell.run().value

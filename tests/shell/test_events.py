@@ -47,6 +47,18 @@ def test_a_state_change_says_what_it_says() -> None:
     assert line(event) == '--:--:-- CP1 link-down reason=reset detail="a b"\n'
 
 
+def test_instants_of_the_monotonic_clock_are_left_out() -> None:
+    event = {
+        "time": "?",
+        "charge_point": "CP1",
+        "connector": 1,
+        "kind": "meter-sampled",
+        "sent_at": 41617.3,
+        "soc": 0.5,
+    }
+    assert line(event) == "--:--:-- CP1/1 meter-sampled soc=0.5\n"
+
+
 def test_lost_events_are_counted() -> None:
     assert "12 events lost" in line({"kind": "lost", "count": 12})
 
