@@ -114,9 +114,13 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
 
 
 def _leave(charge_point: ChargePoint, deadline: float) -> None:
-    """Go down for good; what waits is delivered first, also by a charge point that was told to stay away."""
+    """Go down for good; what waits is delivered first, also by a charge point that was told to stay away.
+
+    One that is offline and owes the CSMS something knocks now: it may have failed so often that its back-off outlasts
+    the patience of whoever wants it gone, while the CSMS has long been back.
+    """
     _end(charge_point, Ending(deadline, None, StopReason.LOCAL))
-    if charge_point.memory.away:
+    if charge_point.memory.away or not (charge_point.online or _quiet(charge_point)):
         absence.come_back(charge_point)
 
 
@@ -141,8 +145,7 @@ def see_ending(charge_point: ChargePoint, now: float) -> None:
     ending = charge_point.ending
     if ending is None:
         return
-    quiet = charge_point.exchange.idle and not any(view.started for view in charge_point.views)
-    if not quiet and now < ending.deadline:
+    if not _quiet(charge_point) and now < ending.deadline:
         return
     charge_point.ending = None
     if ending.cause is not None:
@@ -151,6 +154,11 @@ def see_ending(charge_point: ChargePoint, now: float) -> None:
         charge_point.observe(Drained(now, charge_point.exchange.waiting))
         charge_point.effect(CloseLink(reconnect=False))
         charge_point.effect(Finish())
+
+
+def _quiet(charge_point: ChargePoint) -> bool:
+    """No transaction runs, and nothing more is to be said."""
+    return charge_point.exchange.idle and not any(view.started for view in charge_point.views)
 
 
 def _restart(charge_point: ChargePoint, cause: str) -> None:

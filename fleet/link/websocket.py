@@ -389,7 +389,11 @@ class _Link:
                 order = await self.orders.receive_until(until)
             except (trio.ClosedResourceError, trio.EndOfChannel):
                 return False
-            if order is None or isinstance(order, OpenLink):
+            if order is None:
+                return True
+            if isinstance(order, OpenLink):
+                # Somebody wants it now: what failed before says nothing any more.
+                self.failures = 0
                 return True
             self._note(order)
             asked, self.asked = self.asked, None

@@ -375,6 +375,26 @@ def test_who_is_to_leave_for_good_comes_back_to_deliver_first(bench: Bench, comm
     assert bench.told(Drained) == [Drained(bench.now, 0)]
 
 
+def test_who_is_to_leave_while_offline_knocks_at_once_if_the_csms_is_owed_anything(bench: Bench) -> None:
+    bench.start()
+    bench.answer({"transactionId": 5, **ACCEPTED})
+    bench.cut()
+    bench.effects.clear()
+    ask(bench, Drain())
+    assert deeds(bench, OpenLink, Finish) == [OpenLink()]
+    bench.stop()
+    bench.connect()
+    bench.answer({})
+    assert deeds(bench, Finish) == [Finish()]
+
+
+def test_who_is_to_leave_while_offline_and_owes_nothing_just_goes(bench: Bench) -> None:
+    bench.cut()
+    bench.effects.clear()
+    ask(bench, Drain())
+    assert deeds(bench, OpenLink, Finish) == [Finish()]
+
+
 def test_a_removal_does_not_wait_for_ever(bench: Bench) -> None:
     bench.start()
     bench.answer({"transactionId": 5, **ACCEPTED})

@@ -222,6 +222,16 @@ async def test_told_to_connect_it_waits_out_no_back_off(
         assert trio.current_time() == before
 
 
+async def test_told_to_connect_it_begins_its_back_off_anew(
+    lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
+) -> None:
+    async with lab.running(endpoint, open_stream=refuse, jitter=lambda _: 1.0, backoff=Backoff(1, 1000)) as link:
+        waits = [(await link.next(ConnectFailed)).retry_in_s for _ in range(4)]
+        link.order(OpenLink())
+        waits += [(await link.next(ConnectFailed)).retry_in_s for _ in range(2)]
+        assert waits == [1, 2, 4, 8, 1, 2]
+
+
 async def test_frames_told_while_there_is_no_connection_are_dropped(
     lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
 ) -> None:
