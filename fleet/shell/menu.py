@@ -27,6 +27,7 @@ BACK = "⬅️ Back to Main Menu"
 OTHER_CHARGE_POINT = "🔁 Choose Another Charge Point"
 ID_TAG_QUESTION = f'Enter an ID tag (or press Enter for default "{DEFAULT_ID_TAG}")'
 OTHER_FILE = "📁 Another File"
+AVAILABILITY_FORBIDDEN = "Cannot change availability during active transaction"
 # Where the run was started, and where its installation keeps those that come with it.
 SCENARIO_FOLDERS = ("", "configs/scenarios/", f"{Path(__file__).parents[2] / 'configs' / 'scenarios'}/")
 
@@ -228,11 +229,18 @@ class Menu:
         if row is None:
             return
         names = ("🟢 Make Available", "🔴 Make Unavailable", "🚨 Set Faulted")
-        match await self._choose(f"🔧 Connector {row.connector}", names):
-            case 0 if row.status == ConnectorStatus.FAULTED:
-                await self._perform(f"clear {_address(row)}")
+        chosen = await self._choose(f"🔧 Connector {row.connector}", names)
+        # As it is by now: choosing may have taken a while.
+        row = next((each for each in await self._rows() if each.connector == row.connector), row)
+        if chosen in (1, 2) and row.charging:
+            await self._desk.show(lines_of(f"{_address(row)}: {AVAILABILITY_FORBIDDEN}", "error"))
+            return
+        match chosen:
             case 0:
+                # A connector that was Unavailable when it became Faulted would be Unavailable again.
                 await self._perform(f"availability {_address(row)} {Availability.OPERATIVE}")
+                if row.status == ConnectorStatus.FAULTED:
+                    await self._perform(f"clear {_address(row)}")
             case 1:
                 await self._perform(f"availability {_address(row)} {Availability.INOPERATIVE}")
             case 2:

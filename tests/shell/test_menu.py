@@ -138,7 +138,14 @@ async def test_making_a_faulted_connector_available_clears_the_fault() -> None:
     desk = ScriptedDesk(["🔌", "🔧", ONE, "🟢", BACK, EXIT])
     desk.channel.connectors[0]["status"] = "Faulted"
     await Menu(desk).run()
-    assert desk.performed == ["clear CP0001/1"]
+    assert desk.performed == ["availability CP0001/1 Operative", "clear CP0001/1"]
+
+
+@pytest.mark.parametrize("choice", ["🔴 Make Unavailable", "🚨 Set Faulted"])
+async def test_availability_is_not_changed_during_a_transaction(choice: str) -> None:
+    desk = await went("🔌", "🔧", ONE, choice, BACK, charging=True)
+    assert desk.performed == []
+    assert "CP0001/1: Cannot change availability during active transaction\n" in desk.shown
 
 
 async def test_the_detailed_status_shows_every_connector() -> None:
