@@ -34,7 +34,7 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.observe.energy import Energy
-from fleet.observe.tally import Tally
+from fleet.observe.tally import Tally, count_kind
 from fleet.words import ConnectorStatus, RegistrationStatus
 
 
@@ -239,13 +239,11 @@ class Board:
         }
 
     def _call_settled(self, _: str, report: CallSettled) -> None:
-        key = (report.action, report.outcome)
-        self.sent[key] = self.sent.get(key, 0) + 1
+        count_kind(self.sent, report.action, report.outcome)
         self.messages += 1
 
     def _call_served(self, _: str, report: CallServed) -> None:
-        key = (report.action, report.outcome)
-        self.served[key] = self.served.get(key, 0) + 1
+        count_kind(self.served, report.action, report.outcome)
         self.messages += 1
 
     # ---- connectors --------------------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from attrs import define, field
 WORDS_MAX = 100
 CASES_MAX = 3
 OTHER = "other"
+KINDS_MAX = 500
+"""So many kinds of message are counted apart; well-behaved peers have a few dozen."""
+WORD_LENGTH_MAX = 50
 
 
 @define
@@ -43,3 +46,19 @@ class Tally:
     def __iter__(self) -> Iterator[tuple[str, int]]:
         """(word, count), the most frequent first."""
         return iter(sorted(self.counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def count_kind(counts: dict[tuple[str, str], int], action: str, outcome: str) -> None:
+    """One more message of a kind, which is its action and outcome, where a CSMS may invent both without end."""
+    kind = action, outcome
+    count = counts.get(kind)
+    if count is None:
+        kind = (_word(action), _word(outcome)) if len(counts) < KINDS_MAX else (OTHER, OTHER)
+        count = counts.get(kind, 0)
+    counts[kind] = count + 1
+
+
+def _word(text: str) -> str:
+    """Foreign text as a short word that can be printed."""
+    word = text if text.isprintable() else ascii(text)[1:-1]
+    return word if len(word) <= WORD_LENGTH_MAX else f"{word[:WORD_LENGTH_MAX]}..."

@@ -30,6 +30,7 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.observe.board import Board
+from fleet.observe.tally import KINDS_MAX
 from fleet.words import ConnectorStatus, ReadingContext, RegistrationStatus, StopReason
 
 PLANS = [ChargePointPlan("CP1"), ChargePointPlan("CP2", connectors=(ConnectorPlan(),)), ChargePointPlan("CP3")]
@@ -284,3 +285,14 @@ def test_a_charge_point_that_comes_back_begins_anew(board: Board) -> None:
     tell(board, "CP2", LinkUp(), PowerChanged(1, 5.0, 0.0, 5000.0))
     assert states(board) == {"starting": 2, "connected": 1}
     assert (board.reached, board.accepted, board.energy_wh(5.0)) == (1, 0, 0.0)
+
+
+def test_actions_and_error_codes_that_a_csms_invents_are_counted_within_limits(board: Board) -> None:
+    board.report("CP1", CallServed("\x1b[2J" + "x" * 1_000_000, "NotImplemented", 1.0))
+    assert board.served == {("\\x1b[2J" + "x" * 43 + "...", "NotImplemented"): 1}
+    for number in range(2 * KINDS_MAX):
+        board.report("CP1", CallServed(f"Action{number}", "NotImplemented", 1.0))
+        board.report("CP1", CallSettled("Heartbeat", f"Code{number}", 1.0, 1.0, 1.0))
+    assert len(board.sent) == len(board.served) == KINDS_MAX + 1
+    assert sum(board.sent.values()) == 2 * KINDS_MAX
+    assert sum(board.served.values()) == 2 * KINDS_MAX + 1
