@@ -27,11 +27,22 @@ async def run(options: Options, end_with_stdin: bool = False) -> None:
         if end_with_stdin:
             nursery.start_soon(_await_end_of_input, ended)
         server: Server = await nursery.start(serve, options)
-        print(f"fleet csms listening on {server.url}", flush=True)
-        nursery.start_soon(_spare_the_collector, server)
-        await ended.wait()
+        if _announce(server.url, must_be_heard=end_with_stdin):
+            nursery.start_soon(_spare_the_collector, server)
+            await ended.wait()
         await server.close()
         nursery.cancel_scope.cancel()
+
+
+def _announce(url: str, *, must_be_heard: bool) -> bool:
+    """Say where it listens; False when the parent process that wanted to know is gone, as it may be by now."""
+    try:
+        print(f"fleet csms listening on {url}", flush=True)
+    except BrokenPipeError:
+        # What couldn't be written would be tried again, loudly, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return not must_be_heard
+    return True
 
 
 async def _await_signal(ended: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -79,6 +79,15 @@ async def test_it_says_where_it_listens_and_ends_cleanly(
     assert csms.stderr.read() == ""
 
 
+def test_a_parent_that_is_gone_before_it_listens_is_no_mishap() -> None:
+    with start("--port", "0", "--end-with-stdin") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == ""
+
+
 @asynccontextmanager
 async def connected(host: str, port: int, path: str) -> AsyncIterator[WebSocketConnection]:
     """A WebSocket whose socket is closed whoever said goodbye first."""
