@@ -9,8 +9,10 @@ A reader takes what TOML gave it and returns the value in the unit that the fiel
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from string import Formatter
 from typing import TypeGuard
 
 import attrs
@@ -160,8 +162,14 @@ def read_pattern(value: object) -> str:
     raise expected("a pattern such as 'CP{:04}'", value)
 
 
+# A width of ten digits is ten digits of characters, for each charge point.
+_FAR_TOO_WIDE = re.compile("[0-9]{3}")
+
+
 def _takes_an_index(pattern: str) -> bool:
     try:
+        if any(_FAR_TOO_WIDE.search(spec or "") for _, _, spec, _ in Formatter().parse(pattern)):
+            return False
         # Whoever writes {name} or {0.x} means something that isn't there.
         return bool(pattern.format(1))
     except (ValueError, IndexError, KeyError, AttributeError, TypeError):

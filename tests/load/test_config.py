@@ -196,6 +196,10 @@ def test_no_arrivals_at_all_are_a_fleet_that_idles(tmp_path: Path) -> None:
             "charge_points[0].id: expected a pattern such as 'CP{:04}', got 'CP{name}'",
         ),
         (
+            "[[charge_points]]\nid = 'CP{:0999999999}'",
+            "charge_points[0].id: expected a pattern such as 'CP{:04}', got 'CP{:0999999999}'",
+        ),
+        (
             "[[charge_points]]\nvendor = 'a vendor of twenty-one'",
             "charge_points[0].vendor: expected a text of 1 to 20 characters, got 'a vendor of twenty-one'",
         ),
