@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-import fleet
 from fleet.commands.help import help_text, usage, vocabulary_table
 from fleet.commands.registry import COMMANDS, arguments, find
 from fleet.commands.tokens import LineError
 
-README = Path(fleet.__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_the_readme_has_the_table_that_the_commands_make() -> None:

@@ -92,30 +92,23 @@ async def test_many_refusals_are_counted_by_reason(autojump_clock: Any) -> None:
 
 async def test_two_thousand_connectors_are_plugged_in_at_once_and_the_loop_goes_on() -> None:
     async with planted(1_000) as on:
-        late_s = 0.0
+        turns = 0
 
         async def watch_the_loop() -> None:
-            nonlocal late_s
+            nonlocal turns
             while True:
-                due_at = trio.current_time() + 0.01
-                await trio.sleep_until(due_at)
-                late_s = max(late_s, trio.current_time() - due_at)
+                await trio.sleep(0.01)
+                turns += 1
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_the_loop)
-            began_at = trio.current_time()
             answer = await on.do("plug */*")
-            elapsed_s = trio.current_time() - began_at
             nursery.cancel_scope.cancel()
         assert (answer.done, answer.refused) == (2_000, ())
-        # Loose bounds, for a machine that does other things meanwhile; the benchmark has the real ones.
-        assert elapsed_s < 10
-        assert late_s < 1
+        # Others had their turn between the batches; how soon is for the benchmark to say.
+        assert turns > 5
         for line, shown in (("status", "by_status"), ("list", "charge_points"), ("status */*", "connectors")):
-            began_at = trio.current_time()
-            answer = await on.do(line)
-            assert trio.current_time() - began_at < 0.5, line
-            assert shown in answer.data
+            assert shown in (await on.do(line)).data
 
 
 async def test_a_sample_that_is_in_use_stays_the_same_one(autojump_clock: Any) -> None:

@@ -57,6 +57,8 @@ class Bench:
 
 
 QUICK = Limits(connect_s=0.3, close_s=0.2, send_s=0.3, pong_s=0.2, message_bytes=1000)
+UNHURRIED = Limits(connect_s=10.0, close_s=0.2, message_bytes=1000)
+"""For what is no matter of time: a busy machine must not make a timeout of it."""
 NO_WAIT = Backoff(base_s=0.001, cap_s=0.001)
 
 

@@ -42,9 +42,10 @@ async def reset(stream: trio.SocketStream) -> None:
     stream.socket.close()
 
 
-async def first_failure(lab: ModuleType, endpoint: Endpoint) -> ConnectFailed:
-    """The first report, after which the link must have tried again and still obey a close."""
-    async with lab.running(endpoint, limits=lab.QUICK, backoff=lab.NO_WAIT) as link:
+async def first_failure(lab: ModuleType, endpoint: Endpoint, *, timed: bool = False) -> ConnectFailed:
+    """The first report, after which the link must have tried again and still obey a close; `timed`: a timeout."""
+    limits = lab.QUICK if timed else lab.UNHURRIED
+    async with lab.running(endpoint, limits=limits, backoff=lab.NO_WAIT) as link:
         failed = await link.next(ConnectFailed)
         again = await link.next(ConnectFailed)
         assert again.reason == failed.reason
@@ -72,7 +73,7 @@ async def test_a_name_nobody_knows_is_dns(lab: ModuleType) -> None:
 
 async def test_a_server_that_accepts_and_says_nothing_is_a_timeout(lab: ModuleType) -> None:
     async with lab.listening(lambda stream: trio.sleep_forever()) as port:
-        failed = await first_failure(lab, at(port))
+        failed = await first_failure(lab, at(port), timed=True)
     assert (failed.reason, failed.detail) == ("timeout", "no answer to the WebSocket handshake within 0.3 s")
 
 
@@ -222,7 +223,7 @@ async def test_a_connection_lost_in_the_tls_handshake_is_tls(
 
 async def test_a_tls_handshake_that_never_ends_is_a_timeout(lab: ModuleType) -> None:
     async with lab.listening(lambda stream: trio.sleep_forever()) as port:
-        failed = await first_failure(lab, at(port, "wss"))
+        failed = await first_failure(lab, at(port, "wss"), timed=True)
     assert (failed.reason, failed.detail) == ("timeout", "no TLS connection within 0.3 s")
 
 
