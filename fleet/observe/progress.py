@@ -72,6 +72,8 @@ class Facts:
     messages: int
     messages_per_s: float
     troubles: int
+    unreachable: str | None = None
+    """Why nobody is connected, as far as the last one who tried was told; None while anybody is."""
 
     @property
     def remaining(self) -> str:
@@ -111,7 +113,13 @@ class Watch:
             messages=board.messages,
             messages_per_s=(board.messages - since) / (now - since_at) if now > since_at else 0.0,
             troubles=board.violations.total + board.crashes.total + board.lost.total,
+            unreachable=_unreachable(board),
         )
+
+
+def _unreachable(board: Board) -> str | None:
+    wants_to = board.by_state[ChargePointState.STARTING] + board.by_state[ChargePointState.OFFLINE]
+    return board.last_connect_failure if wants_to and not board.online else None
 
 
 def render_line(facts: Facts) -> str:
@@ -128,6 +136,8 @@ def render_line(facts: Facts) -> str:
     ]
     if facts.troubles:
         parts.append(f"{format_count(facts.troubles)} troubles")
+    if facts.unreachable:
+        parts.append(f"nobody connected: {facts.unreachable}")
     return " | ".join(parts)
 
 
@@ -168,7 +178,8 @@ def render_display(facts: Facts) -> "RenderableType":
         ProgressBar(total=facts.duration_s, completed=done, width=40),
         Text(facts.remaining),
     )
-    return Group(head, Text(), columns)
+    why = [Text(), Text(f"nobody connected: {facts.unreachable}", "red")] if facts.unreachable else []
+    return Group(head, Text(), columns, *why)
 
 
 async def show_progress(board: Board, started_at: float, duration_s: float, stream: TextIO | None = None) -> None:

@@ -9,10 +9,13 @@ from typing import TextIO
 import pytest
 import trio
 import trio.testing
+from rich.console import Console
 
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import (
     CallSettled,
+    ConnectFailed,
+    LinkDown,
     LinkUp,
     ObservedReport,
     PowerChanged,
@@ -21,7 +24,7 @@ from fleet.core.reports import (
     TransactionStarted,
 )
 from fleet.observe.board import Board
-from fleet.observe.progress import LINE_INTERVAL_S, Watch, render_line, show_progress
+from fleet.observe.progress import LINE_INTERVAL_S, Watch, render_display, render_line, show_progress
 from fleet.words import ConnectorStatus, RegistrationStatus
 
 HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
@@ -51,6 +54,23 @@ def test_one_line_has_all_the_facts(board: Board) -> None:
         "00:20 00:10 left | charge points: 1 starting, 1 registered | connectors: 1 Available, 1 Charging | "
         "transactions: 1 running, 0 stopped, 0 delivered | 7.2 kW | 20 Wh | 40 messages, 2.0/s"
     )
+
+
+def test_while_nobody_is_connected_it_says_why() -> None:
+    board = Board([ChargePointPlan("CP1"), ChargePointPlan("CP2")])
+    watch = Watch(board, started_at=0.0, duration_s=30.0)
+    assert "nobody connected" not in render_line(watch.facts(1.0))
+    board.report("CP1", ConnectFailed("http-401", "401 Unauthorized", 1.0))
+    assert render_line(watch.facts(2.0)).endswith(" | nobody connected: 401 Unauthorized")
+    board.report("CP2", LinkUp())
+    assert "nobody connected" not in render_line(watch.facts(3.0))
+    board.report("CP2", LinkDown("reset", "by peer"))
+    board.report("CP2", ConnectFailed("refused", "", 1.0))
+    facts = watch.facts(4.0)
+    assert render_line(facts).endswith(" | nobody connected: refused")
+    text = io.StringIO()
+    Console(file=text, width=100).print(render_display(facts))
+    assert "nobody connected: refused" in text.getvalue()
 
 
 def test_the_rate_is_that_of_the_last_few_seconds(board: Board) -> None:
