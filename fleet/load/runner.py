@@ -100,12 +100,17 @@ async def run(config: RunConfig, records: Path | None = None, manner: Manner | N
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
         before = records.stat().st_size if records is not None and records.exists() else 0
         async with _central(config, records) as url:
-            many = "" if config.charge_point_count == 1 else "s"
-            manner.say(f"fleet: {config.charge_point_count} charge point{many} against {mask(url)}")
+            manner.say(f"fleet: {_whom(config)} against {mask(url)}")
             end, running = await _run(config, seed, url, manner)
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
+
+
+def _whom(config: RunConfig) -> str:
+    if config.charge_point_count == 1:
+        return f"charge point {plans(config)[0].id}"
+    return f"{config.charge_point_count} charge points"
 
 
 @asynccontextmanager

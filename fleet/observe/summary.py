@@ -32,7 +32,9 @@ def render(
     `elapsed_s` is the length of the run, drain included; `started_at` its beginning on the monotonic clock, for saying
     how long the ramp took; `visits` how the drivers' visits went, by word, in the order to be shown.
     """
-    lines = [f"fleet: {format_count(board.charge_points)} charge points, {format_duration(elapsed_s)}, seed {seed}", ""]
+    many = "" if board.charge_points == 1 else "s"
+    whole = f"{format_count(board.charge_points)} charge point{many}"
+    lines = [f"fleet: {whole}, {format_duration(elapsed_s)}, seed {seed}", ""]
     lines += charge_point_lines(board, started_at)
     lines += ["", *message_lines(board, elapsed_s), "", *_transactions(board, balance)]
     if visits:
