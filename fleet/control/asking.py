@@ -4,7 +4,7 @@ Answers come when they come; what is known so far stays known when somebody give
 fleet, so the asking takes turns with it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import trio
@@ -16,7 +16,9 @@ from fleet.control.answer import Answer, Refused
 from fleet.errors import EXIT_INTERRUPTED
 
 AT_ONCE_MAX = 100
-"""Addresses that are asked at the same time."""
+"""Addresses that are asked at the same time: some have to wait for their CSMS."""
+STARTED_AT_ONCE_MAX = 5
+"""Addresses that begin to be asked in one turn of the loop, so that its turns stay short."""
 
 Address = tuple[str, int]
 
@@ -67,22 +69,24 @@ async def ask_all(
     if len(addresses) == 1:
         await _ask(fleet, addresses[0], command, outcome, timeout_s)
         return
-    waiting = iter(addresses)
-    async with trio.open_nursery() as nursery:
-        for _ in range(min(AT_ONCE_MAX, len(addresses))):
-            nursery.start_soon(_ask_in_turn, fleet, waiting, command, outcome, timeout_s)
+    places = trio.Semaphore(AT_ONCE_MAX)
 
-
-async def _ask_in_turn(
-    fleet: Fleet, waiting: Iterator[Address], command: Command, outcome: Outcome, timeout_s: float
-) -> None:
-    for address in waiting:
+    async def ask(address: Address) -> None:
         await _ask(fleet, address, command, outcome, timeout_s)
+        places.release()
+
+    async with trio.open_nursery() as nursery:
+        for number, address in enumerate(addresses, 1):
+            try:
+                places.acquire_nowait()
+            except trio.WouldBlock:
+                await places.acquire()
+            nursery.start_soon(ask, address)
+            if number % STARTED_AT_ONCE_MAX == 0:
+                await trio.lowlevel.checkpoint()
 
 
 async def _ask(fleet: Fleet, address: Address, command: Command, outcome: Outcome, timeout_s: float) -> None:
-    # Who is refused at once never waits, and a thousand of them must not keep everybody else waiting.
-    await trio.lowlevel.checkpoint()
     reply = await fleet.request(*address, command, timeout_s)
     name = render_address(address)
     if reply.refusal is None:
