@@ -8,11 +8,13 @@ else (a bug shows its traceback).
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
-from fleet.errors import EXIT_DONE, EXIT_INTERRUPTED, ConfigurationError, FleetError
+from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ConfigurationError, FleetError
+from fleet.output import guard
 from fleet.version import VERSION
 
 
@@ -107,8 +109,23 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (the process's own arguments by default) and return its exit code."""
+    # From the first moment on a SIGTERM is what a SIGINT is; a run handles both itself once it stands.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    output = guard()
     try:
-        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+        code = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if output is not None and output.lost is not None:
+        print(f"fleet: error: cannot write to standard output: {output.lost.strerror}", file=sys.stderr)
+        return code or EXIT_FAILED
+    return code
+
+
+def _main(argv: list[str]) -> int:
+    try:
+        return _dispatch(argv)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except FleetError as error:

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "words": set(),
     "errors": set(),
     "quantities": set(),
+    "output": set(),
     "randomness": set(),
     "clock": set(),
     "ocpp": {"words", "errors"},
@@ -38,9 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "csms": {"ocpp", "ocpp.v", "words", "errors", "quantities"},
     "control": {"actors", "observe", "core", "commands", "words", "errors", "quantities", "clock"},
     "load": {"actors", "actors.mailbox", "link", "observe", "core", "core.dialects", "commands", "control"}
-    | {"words", "errors", "quantities", "randomness", "clock"},
+    | {"words", "errors", "output", "quantities", "randomness", "clock"},
     "shell": {"control", "observe", "commands", "words", "errors", "quantities"},
-    "cli": {"load", "shell", "control", "csms", "errors", "version"},
+    "cli": {"load", "shell", "control", "csms", "errors", "output", "version"},
 }
 
 # What comes from outside the standard library; `attrs` may be used everywhere.

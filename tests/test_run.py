@@ -134,3 +134,76 @@ def test_a_mistake_is_told_before_anything_starts(arguments: list[str], complain
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_an_interrupt_during_the_ramp_switches_nobody_on_who_would_only_have_to_leave() -> None:
+    process = started("--charge-points", "100", "--connect-rate", "5/s", "--duration", "10m")
+    wait_for_line(process, r"registered")
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    said, complaints = process.communicate(timeout=60)
+    assert process.returncode == 105, said + complaints
+    assert time.monotonic() - began < 25  # the grace is 30 s, the ramp would be 20 s
+    found = re.search(r"at the end \.+ (.*)", said)
+    assert found is not None, said
+    assert re.fullmatch(r"\d+ starting, \d+ drained", found[1]), said
+
+
+def test_a_signal_before_anything_stands_is_an_interrupt() -> None:
+    process = started("--charge-points", "5", "--duration", "10m")
+    wait_for_line(process, "seed")
+    process.send_signal(signal.SIGTERM)
+    said, complaints = process.communicate(timeout=60)
+    assert process.returncode == 105, said + complaints
+    assert "Traceback" not in complaints
+
+
+def test_a_reader_that_goes_away_lets_the_fleet_drain(csms: tuple[str, Path]) -> None:
+    url, records = csms
+    process = started("--url", url, "--charge-points", "10", "--duration", "10m", "--records", str(records))
+    wait_for_line(process, r"\b10 registered")
+    assert process.stdout is not None
+    process.stdout.close()  # as `head` does when it has seen enough
+    process.stdout = None
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 105, complaints
+    assert "cannot write to standard output: Broken pipe" in complaints
+    assert "Traceback" not in complaints
+    kinds = [json.loads(line)["kind"] for line in records.read_text().splitlines()]
+    assert kinds.count("start") == kinds.count("stop") > 0
+
+
+def test_output_that_finds_no_room_falls_silent_and_the_run_goes_on(tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*FLEET, "run", "--charge-points", "5", "--duration", "6s", "--records", str(records)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "fleet: error: cannot write to standard output: No space left on device\n"
+    kinds = [json.loads(line)["kind"] for line in records.read_text().splitlines()]
+    assert kinds.count("start") == kinds.count("stop") > 0
+
+
+def test_a_csms_that_accepts_nobody_fails_the_run() -> None:
+    csms = subprocess.Popen([*FLEET, "csms", "--port", "0", "--boot", "Pending"], stdout=subprocess.PIPE, text=True)
+    url = wait_for_line(csms, "listening on").split()[-1]
+    done = run("--url", url, "--charge-points", "3", "--duration", "4s")
+    csms.terminate()
+    csms.communicate(timeout=10)
+    assert done.returncode == 1, done.stdout
+    assert "accepted no charge point" in done.stderr
+
+
+def test_a_password_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('[csms]\nurl = "ws://127.0.0.1:1"\npassword_env = "NO_SUCH_VARIABLE"\n[[charge_points]]\n')
+    done = run(str(config))
+    assert done.returncode == 104, done.stdout
+    assert done.stderr == "fleet: error: csms.password_env: the environment has no NO_SUCH_VARIABLE\n"
+    assert done.stdout == ""

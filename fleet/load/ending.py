@@ -1,10 +1,16 @@
 """How a run comes to be over before its time: a signal, or somebody's word; and the second time, at once."""
 
+import errno
+import os
 import signal
+import sys
+import termios
 from collections.abc import Callable
 
 import trio
 from attrs import define, field
+
+from fleet.output import Output, reader_is_gone
 
 
 @define(eq=False)
@@ -32,13 +38,50 @@ class Ending:
         self.say("fleet: interrupted, draining (once more to stop at once)")
         self.asked.set()
 
+    def hang_up(self) -> None:
+        """The terminal is gone: drain all the same, and say no more to it. It is no second time of anything."""
+        _leave_lost_terminals()
+        if not self.asked.is_set():
+            self.interrupt()
+
+    def watch_output(self) -> None:
+        """Drain when nobody reads the output any more; one that is full only falls silent. Needs a running loop."""
+        token = trio.lowlevel.current_trio_token()
+
+        def lost(error: OSError) -> None:
+            if reader_is_gone(error):
+                token.run_sync_soon(self.interrupt)
+
+        if isinstance(sys.stdout, Output):
+            sys.stdout.tell(lost)
+
     async def watch_signals(self) -> None:
-        """Take SIGINT and SIGTERM for it, until cancelled."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                self.interrupt()
+        """Take SIGINT and SIGTERM for it, and SIGHUP unless that is ignored (`nohup`), until cancelled."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            numbers.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*numbers) as signals:
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self.hang_up()
+                else:
+                    self.interrupt()
 
     async def cancel_at_once(self, scope: trio.CancelScope) -> None:
         """Cancel what is left of the run when it is to stop at once."""
         await self.abort.wait()
         scope.cancel()
+
+
+def _leave_lost_terminals() -> None:
+    """Standard streams that led to a terminal which is gone lead nowhere from now on: writing there is no error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    try:
+        for stream in range(3):
+            try:
+                termios.tcgetattr(stream)
+            except termios.error as error:
+                if error.args[0] == errno.EIO:
+                    os.dup2(nowhere, stream)
+    finally:
+        os.close(nowhere)

@@ -16,17 +16,25 @@ from fleet.randomness import unit
 class WebSocketLinks:
     """Makes WebSocket links; raises `ConfigurationError` for a URL, password or CA file that can't be used.
 
-    `password`, if given, stands in for what the configuration names.
+    `password`, if given, stands in for what the configuration names. Without a `url` yet, `aim` has to follow.
     """
 
-    def __init__(self, url: str, config: CsmsConfig, seed: int, subprotocol: str, password: str | None = None) -> None:
-        self._url = url
+    def __init__(
+        self, url: str | None, config: CsmsConfig, seed: int, subprotocol: str, password: str | None = None
+    ) -> None:
+        self._url = ""
         self._seed = seed
         self._subprotocols = (subprotocol,)
         self._password = config.password() if password is None else password
         self._backoff = Backoff(base_s=config.backoff_base_s, cap_s=config.backoff_max_s)
         self._ssl_context = _ssl_context(config.ca_file)
+        if url is not None:
+            self.aim(url)
+
+    def aim(self, url: str) -> None:
+        """Where the links made from now on lead to."""
         endpoint_url(url, "CP")
+        self._url = url
 
     def __call__(self, plan: ChargePointPlan, incarnation: int) -> RunLink:
         headers = () if self._password is None else (basic_auth(plan.id, self._password),)

@@ -94,14 +94,28 @@ async def run(config: RunConfig, records: Path | None = None, manner: Manner | N
     seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
     config = attrs.evolve(config, seed=seed)
     limits.require(config.charge_point_count)
+    # Said before anything is started, should the password or the certificates not be there.
+    links = WebSocketLinks(config.csms.url, config.csms, seed, Dialect16.subprotocol, manner.password)
+    ending = Ending(manner.say)
+    ending.watch_output()
     manner.say(f"fleet: seed {seed}")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ending.watch_signals)
+        code = await _run_and_conclude(config, seed, records, manner, links, ending)
+        nursery.cancel_scope.cancel()
+    return code
+
+
+async def _run_and_conclude(
+    config: RunConfig, seed: int, records: Path | None, manner: Manner, links: WebSocketLinks, ending: Ending
+) -> int:
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
         before = records.stat().st_size if records is not None and records.exists() else 0
         async with _central(config, records) as url:
             manner.say(f"fleet: {_whom(config)} against {mask(url)}")
-            end, running = await _run(config, seed, url, manner)
+            end, running = await _run(config, seed, url, manner, links, ending)
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
@@ -123,14 +137,17 @@ async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str
             yield url
 
 
-async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[End, Run]:
+async def _run(
+    config: RunConfig, seed: int, url: str, manner: Manner, links: WebSocketLinks, ending: Ending
+) -> tuple[End, Run]:
     fleet_plans = plans(config)
     board, books = Board(fleet_plans), Books()
     driving = Driving(Drivers(config, fleet_plans, seed))
     observer = Observer(board, books, *(() if manner.alone else (driving,)), *manner.listeners)
-    links = WebSocketLinks(url, config.csms, seed, Dialect16.subprotocol, manner.password)
-    clock, ending, scenarios = Clock.system(), Ending(manner.say), Scenarios.of(config, manner.say)
+    links.aim(url)
+    clock, scenarios = Clock.system(), Scenarios.of(config, manner.say)
     surroundings = Surroundings(seed, clock, Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s)
+    ramp = trio.CancelScope()
     async with trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
             plant = Plant(
@@ -150,18 +167,19 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
             )
             plant.ramping = True
             running = Run(config, manner, seed, fleet_plans, url, plant, driving, books, ending, scenarios)
-            everything.start_soon(ending.watch_signals)
             everything.start_soon(ending.cancel_at_once, living.cancel_scope)
             async with controlled(plant, manner):
                 if manner.progress:
                     everything.start_soon(partial(show_progress, board, plant.started_at, config.duration_s))
                 if manner.attend is not None:
                     everything.start_soon(manner.attend, plant)
-                living.start_soon(_ramp, running)
+                living.start_soon(_ramp, running, ramp)
                 if not manner.alone:
                     living.start_soon(driving.run, plant.fleet)
                 living.start_soon(scenarios.run, plant)
                 end = await _until_over(running)
+                # Nobody is switched on any more who would only have to leave.
+                ramp.cancel()
                 scenarios.cut_short()
                 plant.draining = True
                 if end is not End.UNREACHABLE:
@@ -171,10 +189,11 @@ async def _run(config: RunConfig, seed: int, url: str, manner: Manner) -> tuple[
     return End.INTERRUPTED if ending.abort.is_set() else end, running
 
 
-async def _ramp(running: Run) -> None:
-    await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
+async def _ramp(running: Run, scope: trio.CancelScope) -> None:
+    with scope:
+        await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
+        freeze()
     running.plant.ramping = False
-    freeze()
 
 
 async def _until_over(running: Run) -> End:
@@ -225,7 +244,7 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
     board = running.board
     if end is End.UNREACHABLE:
         failures = [case for cases in board.connect_failures.cases.values() for case in cases]
-        why = failures[0] if failures else "no connection was even tried"
+        why = failures[0] if failures else f"no answer within {elapsed_s:.0f} s"
         raise UnreachableError(f"no charge point could connect to {mask(running.url)}: {why}")
     balance = running.books.compare(records)
     visits = None if running.manner.alone else attrs.asdict(running.driving.drivers.counts)
@@ -234,4 +253,6 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
         return EXIT_INTERRUPTED
     if running.scenarios.failed:
         return EXIT_EXPECTATION
+    if not board.accepted and not running.manner.alone:
+        raise UnreachableError(f"{mask(running.url)} accepted no charge point")
     return EXIT_DONE if balance.balanced else EXIT_FAILED
