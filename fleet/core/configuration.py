@@ -212,8 +212,8 @@ class Configuration:
 def settled(overrides: Mapping[str, str], connectors: int = 1) -> Mapping[str, str]:
     """Every key with its value before anybody changes anything; equal arguments share one mapping.
 
-    Raises ValueError, one line naming the key: unknown, bad value, twice in two spellings, a list longer than its
-    MaxLength key allows, the phase rotation of a connector that isn't there.
+    Raises ValueError, one line naming the key: unknown, bad value, twice in two spellings, another number of connectors
+    than there are, a list longer than its MaxLength key allows, the phase rotation of a connector that isn't there.
     """
     return _settled(frozenset(overrides.items()), connectors)
 
@@ -237,6 +237,11 @@ def _settled(overrides: frozenset[tuple[str, str]], connectors: int) -> Mapping[
         except ValueError as error:
             raise ValueError(f"{key.name}: {error}") from None
         overridden.append(key)
+    if values["NumberOfConnectors"] != str(connectors):
+        raise ValueError(
+            f"NumberOfConnectors: expected {connectors}, as that many there are, not {values['NumberOfConnectors']!r}: "
+            "set 'connectors' to have more or fewer"
+        )
     for key in overridden:
         try:
             _check_list(key, values[key.name], values.__getitem__)

@@ -152,6 +152,7 @@ def test_alike_charge_points_share_all_but_their_changes() -> None:
             r"Data: expected at most 2 items \(",
         ),
         ({"ConnectorPhaseRotation": "3.RST"}, "ConnectorPhaseRotation: expected connectors from 0 to 2, not '3.RST'"),
+        ({"NumberOfConnectors": "3"}, "NumberOfConnectors: expected 2, .*, not '3': set 'connectors'"),
     ],
 )
 def test_a_wrong_override_is_one_clear_line(overrides: dict[str, str], problem: str) -> None:
@@ -161,6 +162,10 @@ def test_a_wrong_override_is_one_clear_line(overrides: dict[str, str], problem: 
 
 
 # ---- what depends on other keys and on the charge point ----
+
+
+def test_the_number_of_connectors_may_be_said_again_as_it_is() -> None:
+    assert Configuration({"numberofconnectors": "02"}, {}, 2).number_of_connectors == 2
 
 
 @pytest.mark.parametrize("connectors", [1, 2, 12, 400])

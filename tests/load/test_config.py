@@ -293,6 +293,10 @@ def test_a_file_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
             {"charge_points": [{"connectors": 1, "configuration": {"ConnectorPhaseRotation": "0.RST,1.RST,2.RST"}}]},
             ("charge_points[0].configuration", "ConnectorPhaseRotation"),
         ),
+        (
+            {"charge_points": [{"connectors": 2, "configuration": {"NumberOfConnectors": 3}}]},
+            ("charge_points[0].configuration", "set 'connectors' to have more or fewer"),
+        ),
         ({"drivers": {"id_tags": 199}}, ("drivers.id_tags", "expected at least 200")),
         ({"drivers": {"id_tag": "TAG"}}, ("drivers.id_tag", "expected a pattern with an index")),
         ({"drivers": {"id_tag": "A TAG THAT IS TOO LONG {}"}}, ("drivers.id_tag", "expected at most 20 characters")),
