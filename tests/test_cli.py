@@ -39,6 +39,7 @@ def command_that(fails: BaseException) -> cli.Command:
         (["check", "--charge-points", "0"], "argument --charge-points: expected a whole number from 1"),
         (["check", "--connectors", "0"], "argument --connectors: expected a whole number from 1 to 100, got 0"),
         (["check", "--id", "CP{:zz}"], "argument --id: expected a pattern such as 'CP{:04}'"),
+        (["check", "--id", "CP{!r}"], "argument --id: expected a pattern such as 'CP{:04}'"),
         (["check", "--set", "NumberOfConnectors=3"], "NumberOfConnectors: expected 2, as that many there are"),
         (["check", "--connect-rate", "fast"], "argument --connect-rate: expected a rate such as '0.5/s', got 'fast'"),
         (

@@ -162,14 +162,16 @@ def read_pattern(value: object) -> str:
     raise expected("a pattern such as 'CP{:04}'", value)
 
 
-# A width of ten digits is ten digits of characters, for each charge point.
-_FAR_TOO_WIDE = re.compile("[0-9]{3}")
+# Digits, or digits with leading zeros; not so many that one name fills a screen.
+_INDEX_FORMAT = re.compile("(0[1-9][0-9]?)?d?")
 
 
 def _takes_an_index(pattern: str) -> bool:
     try:
-        if any(_FAR_TOO_WIDE.search(spec or "") for _, _, spec, _ in Formatter().parse(pattern)):
-            return False
+        for _, name, spec, conversion in Formatter().parse(pattern):
+            # {:f} and {:,} would be a number, {!r} a program's spelling of it: no name of anything.
+            if name is not None and (conversion or not _INDEX_FORMAT.fullmatch(spec or "")):
+                return False
         # Whoever writes {name} or {0.x} means something that isn't there.
         return bool(pattern.format(1))
     except (ValueError, IndexError, KeyError, AttributeError, TypeError):

@@ -260,6 +260,20 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("pattern", ["CP{:f}", "CP{!r}", "CP{:,}", "CP{:+}", "CP{:e}", "CP{:%}", "CP{:*>4}", "CP{:4}"])
+def test_an_index_is_digits_or_digits_with_leading_zeros(tmp_path: Path, pattern: str) -> None:
+    said = complaints(written(tmp_path, f"[[charge_points]]\nid = '{pattern}'"))
+    assert said == [f"charge_points[0].id: expected a pattern such as 'CP{{:04}}', got '{pattern}'"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "id"), [("{}", "7"), ("A{0}B{0}", "A7B7"), ("{:04}{{}}", "0007{}"), ("{:02d}", "07")]
+)
+def test_a_pattern_is_kept_as_it_is(tmp_path: Path, pattern: str, id: str) -> None:
+    group = load(written(tmp_path, f"[[charge_points]]\nid = '{pattern}'")).charge_points[0]
+    assert (group.id, group.id.format(7)) == (pattern, id)
+
+
 def test_a_slip_in_the_syntax_is_told_with_its_line(tmp_path: Path) -> None:
     assert complaints(written(tmp_path, "seed = 1\nduration = = 2\n")) == [":2: Invalid value (column 12)"]
 
