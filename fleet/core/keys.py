@@ -193,12 +193,22 @@ def _measurand(item: str) -> MeasurandSpec:
     stem, _, suffix = item.rpartition(".")
     measurand, phase = _MEASURAND_BY_FOLDED.get(stem.casefold()), _PHASE_BY_FOLDED.get(suffix.casefold())
     if measurand is None:
-        near = difflib.get_close_matches(item.casefold(), _MEASURAND_BY_FOLDED, n=1)
-        hint = f"; did you mean {_MEASURAND_BY_FOLDED[near[0]]}?" if near else ""
-        raise ValueError(f"expected measurands that can be measured, not {item!r}{hint}")
+        raise ValueError(f"expected measurands out of {', '.join(_nearest_first(item))}, not {item!r}")
     if phase is None or phase not in PHASES[measurand]:
         raise ValueError(f"expected {measurand} with a phase that it has, or without, not {item!r}")
     return measurand, phase
+
+
+def _nearest_first(item: str) -> list[str]:
+    """All that can be measured, what was probably meant at the head."""
+    matcher = difflib.SequenceMatcher(b=item.casefold())
+
+    def likeness(folded: str) -> float:
+        matcher.set_seq1(folded)
+        return matcher.ratio()
+
+    # Equally near ones keep their order.
+    return [_MEASURAND_BY_FOLDED[folded] for folded in sorted(_MEASURAND_BY_FOLDED, key=likeness, reverse=True)]
 
 
 def _rotation(item: str) -> str:

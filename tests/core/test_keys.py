@@ -3,6 +3,7 @@
 import pytest
 
 from fleet.core.keys import CORE, KEYS, VALUE_LENGTH_MAX, Key, Kind, find, measurands, normal, validate
+from fleet.core.sampling import SUPPORTED_MEASURANDS
 from fleet.words import Measurand, Phase
 
 # Section 9.1 of OCPP 1.6 edition 2, told a second time: name, required or optional, accessibility, type.
@@ -117,13 +118,10 @@ BAD = [
     ("HeartbeatInterval", "2147483648", "expected a whole number from 0 to 2147483647, not '2147483648'"),
     ("LightIntensity", "101", "expected a whole number from 0 to 100, not '101'"),
     ("TransactionMessageAttempts", "0", "expected a whole number from 1 to 2147483647, not '0'"),
-    (
-        "MeterValuesSampledData",
-        "Voltag",
-        "expected measurands that can be measured, not 'Voltag'; did you mean Voltage?",
-    ),
-    ("MeterValuesSampledData", "RPM", "expected measurands that can be measured, not 'RPM'"),
-    ("MeterValuesSampledData", "SoC,,Voltage", "expected measurands that can be measured, not ''"),
+    ("MeterValuesSampledData", "Voltag", "expected measurands out of Voltage, "),
+    ("MeterValuesSampledData", "power import", "expected measurands out of Power.Active.Import, "),
+    ("MeterValuesSampledData", "RPM", "expected measurands out of "),
+    ("MeterValuesSampledData", "SoC,,Voltage", "expected measurands out of "),
     ("MeterValuesSampledData", "SoC.L1", "expected SoC with a phase that it has, or without, not 'SoC.L1'"),
     ("MeterValuesSampledData", "Voltage.L4", "expected Voltage with a phase that it has, or without, not 'Voltage.L4'"),
     ("MeterValuesSampledData", "SoC,soc", "expected each item once, but SoC comes twice"),
@@ -141,6 +139,15 @@ def test_a_bad_value_is_an_error_in_one_line(name: str, value: str, problem: str
     assert said is not None
     assert said.startswith(problem)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("item", ["Foo", "RPM", ""])
+def test_what_cannot_be_measured_is_an_error_that_lists_what_can(item: str) -> None:
+    said = validate("MeterValuesSampledData", f"SoC,{item},Voltage")
+    assert said is not None
+    listed, _, rest = said.removeprefix("expected measurands out of ").partition(", not ")
+    assert rest == repr(item)
+    assert sorted(listed.split(", ")) == sorted(SUPPORTED_MEASURANDS)
 
 
 def test_measurands_are_read_with_their_phases_and_shared() -> None:
