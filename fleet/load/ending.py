@@ -3,11 +3,14 @@
 import errno
 import os
 import signal
+import sys
 import termios
 from collections.abc import Callable
 
 import trio
 from attrs import define, field
+
+from fleet.output import Output, reader_is_gone
 
 
 @define(eq=False)
@@ -40,6 +43,17 @@ class Ending:
         _leave_lost_terminals()
         if not self.asked.is_set():
             self.interrupt()
+
+    def watch_output(self) -> None:
+        """Drain when nobody reads the output any more; one that is full only falls silent. Needs a running loop."""
+        token = trio.lowlevel.current_trio_token()
+
+        def lost(error: OSError) -> None:
+            if reader_is_gone(error):
+                token.run_sync_soon(self.interrupt)
+
+        if isinstance(sys.stdout, Output):
+            sys.stdout.tell(lost)
 
     async def watch_signals(self) -> None:
         """Take SIGINT and SIGTERM for it, and SIGHUP unless that is ignored (`nohup`), until cancelled."""
