@@ -185,6 +185,31 @@ class ConfigurationStatus(StrEnum):
     NOT_SUPPORTED = "NotSupported"
 
 
+class AvailabilityStatus(StrEnum):
+    """The answer to ChangeAvailability (OCPP 1.6 section 7.3)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    SCHEDULED = "Scheduled"
+
+
+class UnlockStatus(StrEnum):
+    """The answer to UnlockConnector (OCPP 1.6 section 7.46)."""
+
+    UNLOCKED = "Unlocked"
+    UNLOCK_FAILED = "UnlockFailed"
+    NOT_SUPPORTED = "NotSupported"
+
+
+class DataTransferStatus(StrEnum):
+    """The answer to DataTransfer (OCPP 1.6 section 7.23)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    UNKNOWN_MESSAGE_ID = "UnknownMessageId"
+    UNKNOWN_VENDOR_ID = "UnknownVendorId"
+
+
 class CableEnd(StrEnum):
     """Which end of the cable somebody pulls: the car's, or the charge point's."""
 

@@ -6,41 +6,15 @@ UTC instants are in s since 1970.
 """
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import Any, Protocol
 
 from fleet.core.answers import CentralAnswer, CentralRequest
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import Reading, StatusChanged, TransactionStarted, TransactionStopped
 from fleet.ocpp.exchange import Catalogue
-from fleet.words import ConfigurationStatus
+from fleet.words import AvailabilityStatus, ConfigurationStatus, DataTransferStatus, UnlockStatus
 
 Said = tuple[str, dict[str, Any]]
-
-
-class AvailabilityOutcome(StrEnum):
-    """ChangeAvailability.conf (OCPP 1.6 section 7.3)."""
-
-    ACCEPTED = "Accepted"
-    REJECTED = "Rejected"
-    SCHEDULED = "Scheduled"
-
-
-class UnlockOutcome(StrEnum):
-    """UnlockConnector.conf (OCPP 1.6 section 7.46)."""
-
-    UNLOCKED = "Unlocked"
-    UNLOCK_FAILED = "UnlockFailed"
-    NOT_SUPPORTED = "NotSupported"
-
-
-class TransferOutcome(StrEnum):
-    """DataTransfer.conf (OCPP 1.6 section 7.23)."""
-
-    ACCEPTED = "Accepted"
-    REJECTED = "Rejected"
-    UNKNOWN_MESSAGE_ID = "UnknownMessageId"
-    UNKNOWN_VENDOR_ID = "UnknownVendorId"
 
 
 class Dialect(Protocol):
@@ -74,10 +48,10 @@ class Dialect(Protocol):
     # What the charge point answers.
     def remote_start_response(self, accepted: bool) -> object: ...
     def remote_stop_response(self, accepted: bool) -> object: ...
-    def availability_response(self, outcome: AvailabilityOutcome) -> object: ...
+    def availability_response(self, status: AvailabilityStatus) -> object: ...
     def key_change_response(self, status: ConfigurationStatus) -> object: ...
     def keys_response(self, known: Sequence[tuple[str, bool, str | None]], unknown: Sequence[str]) -> object: ...
     def cache_response(self, accepted: bool) -> object: ...
     def reset_response(self, accepted: bool) -> object: ...
-    def unlock_response(self, outcome: UnlockOutcome) -> object: ...
-    def transfer_response(self, outcome: TransferOutcome) -> object: ...
+    def unlock_response(self, status: UnlockStatus) -> object: ...
+    def transfer_response(self, status: DataTransferStatus) -> object: ...

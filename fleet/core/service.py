@@ -22,10 +22,16 @@ from fleet.core.answers import (
     ResetWanted,
     UnlockWanted,
 )
-from fleet.core.dialect import AvailabilityOutcome, TransferOutcome, UnlockOutcome
 from fleet.core.orders import GrantAuthorization
 from fleet.core.reports import AuthorizationRequested
-from fleet.words import ConfigurationStatus, ConnectorStatus, StopReason
+from fleet.words import (
+    AvailabilityStatus,
+    ConfigurationStatus,
+    ConnectorStatus,
+    DataTransferStatus,
+    StopReason,
+    UnlockStatus,
+)
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
@@ -108,14 +114,14 @@ def _remote_stop(charge_point: ChargePoint, message_id: str, request: RemoteStop
 def _availability(charge_point: ChargePoint, message_id: str, request: AvailabilityWanted, now: float) -> None:
     respond = charge_point.dialect.availability_response
     if not 0 <= request.connector < len(charge_point.views):
-        charge_point.respond(message_id, respond(AvailabilityOutcome.REJECTED))
+        charge_point.respond(message_id, respond(AvailabilityStatus.REJECTED))
         return
     # The response goes out before the StatusNotifications that the change causes.
     numbers = range(1, len(charge_point.views)) if request.connector == 0 else (request.connector,)
     running = any(charge_point.views[number].started is not None for number in numbers)
     scheduled = running and request.availability == "Inoperative"
     charge_point.respond(
-        message_id, respond(AvailabilityOutcome.SCHEDULED if scheduled else AvailabilityOutcome.ACCEPTED)
+        message_id, respond(AvailabilityStatus.SCHEDULED if scheduled else AvailabilityStatus.ACCEPTED)
     )
     charge_point.change_availability(request.connector, request.availability, now)
 
@@ -125,7 +131,7 @@ def _unlock(charge_point: ChargePoint, message_id: str, request: UnlockWanted) -
     known = 1 <= number < len(charge_point.views)
     if not known or charge_point.plan.connectors[number - 1].fixed_cable:
         # Section 7.46: NotSupported for a connector that doesn't exist, or that has no lock to open.
-        charge_point.respond(message_id, charge_point.dialect.unlock_response(UnlockOutcome.NOT_SUPPORTED))
+        charge_point.respond(message_id, charge_point.dialect.unlock_response(UnlockStatus.NOT_SUPPORTED))
         return
     # Tokens from outside are positive, so the two never meet.
     token = min(charge_point.pending, default=0) - 1
@@ -135,12 +141,12 @@ def _unlock(charge_point: ChargePoint, message_id: str, request: UnlockWanted) -
 
 def unlocked(charge_point: ChargePoint, message_id: str, refusal: str | None) -> None:
     """The connector said whether its lock opened."""
-    outcome = UnlockOutcome.UNLOCKED if refusal is None else UnlockOutcome.UNLOCK_FAILED
-    charge_point.respond(message_id, charge_point.dialect.unlock_response(outcome))
+    status = UnlockStatus.UNLOCKED if refusal is None else UnlockStatus.UNLOCK_FAILED
+    charge_point.respond(message_id, charge_point.dialect.unlock_response(status))
 
 
-def _transfer(charge_point: ChargePoint, request: DataReceived) -> TransferOutcome:
+def _transfer(charge_point: ChargePoint, request: DataReceived) -> DataTransferStatus:
     """The charge point knows its own vendor's name, and no message of it (section 4.3)."""
     if request.vendor_id != charge_point.plan.vendor:
-        return TransferOutcome.UNKNOWN_VENDOR_ID
-    return TransferOutcome.ACCEPTED if request.message_id is None else TransferOutcome.UNKNOWN_MESSAGE_ID
+        return DataTransferStatus.UNKNOWN_VENDOR_ID
+    return DataTransferStatus.ACCEPTED if request.message_id is None else DataTransferStatus.UNKNOWN_MESSAGE_ID

@@ -38,8 +38,8 @@ from fleet.ocpp.v16 import (
     StopTransactionRequest,
     StopTransactionResponse,
 )
-from fleet.ocpp.v16_types import DataTransferStatus, IdTagInfo
-from fleet.words import AuthorizationStatus, RegistrationStatus, StopReason
+from fleet.ocpp.v16_types import IdTagInfo
+from fleet.words import AuthorizationStatus, DataTransferStatus, RegistrationStatus, StopReason
 
 FromChargePoint = (
     AuthorizeRequest

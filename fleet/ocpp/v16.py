@@ -15,7 +15,6 @@ from fleet.ocpp.converter import MinItems, structure
 from fleet.ocpp.errors import CallErrorCode, PayloadError
 from fleet.ocpp.v16_types import (
     AcceptedOrRejected,
-    AvailabilityStatus,
     ChargingProfile,
     CiString20,
     CiString25,
@@ -23,22 +22,23 @@ from fleet.ocpp.v16_types import (
     CiString255,
     CiString500,
     ConnectorId,
-    DataTransferStatus,
     IdTagInfo,
     KeyValue,
     MeterValue,
     OneConnectorId,
     Seconds,
-    UnlockStatus,
 )
 from fleet.words import (
     Availability,
+    AvailabilityStatus,
     ConfigurationStatus,
     ConnectorStatus,
+    DataTransferStatus,
     ErrorCode,
     RegistrationStatus,
     ResetKind,
     StopReason,
+    UnlockStatus,
 )
 
 # ---- from the charge point -------------------------------------------------------------------------------------------

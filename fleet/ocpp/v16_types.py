@@ -38,31 +38,6 @@ class AcceptedOrRejected(StrEnum):
     REJECTED = "Rejected"
 
 
-class AvailabilityStatus(StrEnum):
-    """The answer to ChangeAvailability (section 7.3)."""
-
-    ACCEPTED = "Accepted"
-    REJECTED = "Rejected"
-    SCHEDULED = "Scheduled"
-
-
-class DataTransferStatus(StrEnum):
-    """The answer to DataTransfer (section 7.23)."""
-
-    ACCEPTED = "Accepted"
-    REJECTED = "Rejected"
-    UNKNOWN_MESSAGE_ID = "UnknownMessageId"
-    UNKNOWN_VENDOR_ID = "UnknownVendorId"
-
-
-class UnlockStatus(StrEnum):
-    """The answer to UnlockConnector."""
-
-    UNLOCKED = "Unlocked"
-    UNLOCK_FAILED = "UnlockFailed"
-    NOT_SUPPORTED = "NotSupported"
-
-
 @frozen
 class IdTagInfo:
     """What the CSMS says of an id tag (section 7.27)."""

@@ -25,8 +25,15 @@ from fleet.ocpp.v16 import (
     StopTransactionRequest,
     StopTransactionResponse,
 )
-from fleet.ocpp.v16_types import DataTransferStatus, IdTagInfo, MeterValue, SampledValue
-from fleet.words import AuthorizationStatus, ConnectorStatus, ErrorCode, RegistrationStatus, StopReason
+from fleet.ocpp.v16_types import IdTagInfo, MeterValue, SampledValue
+from fleet.words import (
+    AuthorizationStatus,
+    ConnectorStatus,
+    DataTransferStatus,
+    ErrorCode,
+    RegistrationStatus,
+    StopReason,
+)
 
 NOW = datetime(2026, 11, 22, 11, 17, 32, 123_000, tzinfo=UTC)
 BOOT = BootNotificationRequest("Fleet", "Simulated")

@@ -28,13 +28,22 @@ from fleet.core.answers import (
     TransactionClosed,
     UnlockWanted,
 )
-from fleet.core.dialect import AvailabilityOutcome, Said, TransferOutcome, UnlockOutcome
+from fleet.core.dialect import Said
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import Reading, SampledValue, StatusChanged, TransactionStarted, TransactionStopped
 from fleet.ocpp import v16, v16_types
 from fleet.ocpp.converter import unstructure
 from fleet.ocpp.errors import PayloadError
-from fleet.words import ConfigurationStatus, Location, Measurand, ReadingContext, Unit
+from fleet.words import (
+    AvailabilityStatus,
+    ConfigurationStatus,
+    DataTransferStatus,
+    Location,
+    Measurand,
+    ReadingContext,
+    Unit,
+    UnlockStatus,
+)
 
 _UNITS = {
     Measurand.CURRENT_EXPORT: Unit.A,
@@ -195,8 +204,8 @@ class Dialect16:
     def remote_stop_response(self, accepted: bool) -> object:
         return v16.RemoteStopTransactionResponse(_accepted(accepted))
 
-    def availability_response(self, outcome: AvailabilityOutcome) -> object:
-        return v16.ChangeAvailabilityResponse(v16_types.AvailabilityStatus(outcome.value))
+    def availability_response(self, status: AvailabilityStatus) -> object:
+        return v16.ChangeAvailabilityResponse(status)
 
     def key_change_response(self, status: ConfigurationStatus) -> object:
         return v16.ChangeConfigurationResponse(status)
@@ -213,11 +222,11 @@ class Dialect16:
     def reset_response(self, accepted: bool) -> object:
         return v16.ResetResponse(_accepted(accepted))
 
-    def unlock_response(self, outcome: UnlockOutcome) -> object:
-        return v16.UnlockConnectorResponse(v16_types.UnlockStatus(outcome.value))
+    def unlock_response(self, status: UnlockStatus) -> object:
+        return v16.UnlockConnectorResponse(status)
 
-    def transfer_response(self, outcome: TransferOutcome) -> object:
-        return v16.DataTransferResponse(v16_types.DataTransferStatus(outcome.value))
+    def transfer_response(self, status: DataTransferStatus) -> object:
+        return v16.DataTransferResponse(status)
 
 
 def _instant(utc_s: float) -> datetime:
