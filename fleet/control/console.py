@@ -167,9 +167,12 @@ class Console:
         plant = self.plant
         match command:
             case ShowStatus():
-                return views.show_fleet(plant) if target is None else views.show_connectors(plant, self.resolve(target))
+                if target is None:
+                    return views.show_fleet(plant)
+                return await views.show_connectors(plant, self.resolve(target))
             case List():
-                return views.list_charge_points(plant, self._everybody() if target is None else self.resolve(target))
+                addresses = self._everybody() if target is None else self.resolve(target)
+                return await views.list_charge_points(plant, addresses)
             case Stats():
                 return views.show_stats(plant)
             case ShowSeed():
