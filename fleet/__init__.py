@@ -15,14 +15,18 @@ The rooms, from the ground up; each imports only what is named, and `tests/test_
     randomness
     ocpp                the wire, knowing nothing of charge points: frames, the strict converter, the messages of a
                         version, and `exchange`, the conversation: one CALL in flight, timeouts, the outbox
-    commands            the vocabulary: one frozen class for everything that may be asked of a charge point
+    commands            the vocabulary: one frozen class for everything that may be asked of a charge point or the
+                        fleet, and what follows from the classes: lines, targets, completion, help, scenario files
     core                the machines: connector, charge point, meter, configuration. Imports ocpp, commands, words
     core.dialects       the one place that knows a protocol version and the machines both
     actors              mailbox, supervisor, and the tasks of connectors, charge points and the fleet. Imports core
     link                the WebSocket: connects, reconnects, tells apart what went wrong. Of the actors only the mailbox
     observe             everything counted: hears every report, reaches into nobody's state
     csms                the embedded central system: speaks ocpp, shares nothing else with the fleet it tests
+    control             what somebody says to a fleet that runs, and what it shows: a console over the plant, live
+                        events, scenarios, the control socket and its other end
     load                a run: configuration file, limits, ramp, drivers, drain, exit code. Puts the rooms together
+    shell               a person at a terminal, over a console of this process or the control socket of another
     cli                 which command, which exit code
 
 Three moods of message, and three directions:
@@ -32,6 +36,11 @@ Three moods of message, and three directions:
 - A **report** is a fact in the past tense and goes up (`StatusChanged`, `MeterSampled`): from connector to charge point
   to the observer.
 - An **effect** is what a machine asks of its own actor (`SendFrame`, `GiveOrder`) and never leaves it.
+
+Whoever types, in a shell, over the control socket or in a scenario file, has a console: a line becomes a command of the
+one vocabulary, goes to many actors at once, and has one answer. What is shown is read off listeners of the observer, so
+that looking asks no actor anything. The prompt lives in a thread with a loop of its own; the fleet's loop never waits
+for it, and whatever is long takes turns with the fleet.
 
 Mailboxes are bounded and have one reader; addresses are handed in, never looked up. Down is `tell`, which never
 waits: a full mailbox is a refusal. Up is `await report`, which is backpressure. A parent never awaits a child from
