@@ -3,6 +3,9 @@
 The charge point's CALLs are answered from `Central`. Our own are made with `ask`, one at a time as OCPP-J wants
 (OCPP-J 1.6 section 4.1.1), and settled by `receive`; whoever asked finds the outcome in `settled`. Everything that
 breaks a rule is recorded as an oddity and answered where there is an id to answer to.
+
+A CALL is heard (`receive`) and answered (`answer`) in two steps, because a central system may take its time: what it
+says, the time of day for one, is as of the answer.
 """
 
 import re
@@ -15,6 +18,9 @@ from fleet.ocpp.converter import unstructure
 from fleet.ocpp.errors import CallErrorCode, FrameError, PayloadError
 from fleet.ocpp.frame import CALL, Call, CallError, CallResult, pack, unpack
 from fleet.ocpp.v16 import CENTRAL_CATALOGUE
+
+Heard = Call | CallError
+"""What is still to be answered: a CALL, or (with this very error) what was meant to be one."""
 
 
 @frozen
@@ -48,7 +54,7 @@ class Conversation:
     def __init__(self, charge_point: str, central: Central) -> None:
         self.charge_point = charge_point
         self.settled: object | Refused | None = None  # the answer to our last CALL, once there is one
-        self.unanswered = 0  # the charge point's CALLs whose answers the owner has not sent yet
+        self.unanswered = 0  # the charge point's CALLs that were heard and not answered yet
         self._central = central
         self._last_id: str | None = None
         self._asking: str | None = None  # the id of our CALL in flight
@@ -88,47 +94,53 @@ class Conversation:
 
     # ---- the charge point's ------------------------------------------------------------------------------------------
 
-    def receive(self, data: str | bytes) -> str | None:
-        """Take in one WebSocket message; returns the text to answer with, if any.
-
-        Until the owner has sent that answer it keeps `unanswered` up, by one for each.
-        """
+    def receive(self, data: str | bytes) -> Heard | None:
+        """Take in one WebSocket message; returns what is to be answered, if anything: in that order, by `answer`."""
         try:
             frame = unpack(data)
         except FrameError as error:
             self._note(error.rule, error.detail)
-            return self._answer_broken(error)
+            return self._hear_broken(error)
         if isinstance(frame, Call):
-            return self._serve(frame)
+            return self._hear(frame)
         self._settle(frame)
         return None
 
-    def _answer_broken(self, error: FrameError) -> str | None:
+    def answer(self, heard: Heard) -> str:
+        """The text to answer with, once it is time to; the records are written now."""
+        self.unanswered -= 1
+        if isinstance(heard, CallError):
+            return pack(heard)
+        try:
+            request = CENTRAL_CATALOGUE.request(heard.action, heard.payload)
+        except PayloadError as error:
+            self._note(kebab(error.code), f"{heard.action[:40]}: {error.description}")
+            return pack(CallError(heard.id, error.code, error.description))
+        try:
+            response = self._central.answer(self.charge_point, cast(FromChargePoint, request))
+        except PayloadError as error:
+            return pack(CallError(heard.id, error.code, error.description))
+        return pack(CallResult(heard.id, unstructure(response)))
+
+    def _hear_broken(self, error: FrameError) -> CallError | None:
         if error.message_id is None:
             return None
         if error.message_type == CALL:
-            return pack(CallError(error.message_id, error.code, error.detail))
+            self.unanswered += 1
+            return CallError(error.message_id, error.code, error.detail)
         if error.message_id == self._asking:
             self._asking, self._replied = None, error.message_id
             self.settled = Refused("BadResult", error.detail)
         return None
 
-    def _serve(self, call: Call) -> str:
+    def _hear(self, call: Call) -> Call:
         if self.unanswered:
             self._note("overlapping-call", f"{call.action[:40]} before the answer to its last CALL")
         if call.id == self._last_id:
             self._note("repeated-message-id", call.id)
         self._last_id = call.id
-        try:
-            request = CENTRAL_CATALOGUE.request(call.action, call.payload)
-        except PayloadError as error:
-            self._note(kebab(error.code), f"{call.action[:40]}: {error.description}")
-            return pack(CallError(call.id, error.code, error.description))
-        try:
-            response = self._central.answer(self.charge_point, cast(FromChargePoint, request))
-        except PayloadError as error:
-            return pack(CallError(call.id, error.code, error.description))
-        return pack(CallResult(call.id, unstructure(response)))
+        self.unanswered += 1
+        return call
 
     def _note(self, rule: str, detail: str) -> None:
         self._central.note(self.charge_point, rule, detail)

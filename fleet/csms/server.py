@@ -1,10 +1,11 @@
 """The central system on the network: WebSockets of subprotocol ocpp1.6, over TCP or over any stream handed in.
 
 One task per connection reads, answers and reads on, besides trio-websocket's own. Only a CSMS that is asked to be slow
-starts a task per answer, so that a charge point that doesn't wait for its answer is noticed. Nothing that a peer sends
-ends the server: foreign exceptions stop in `serve_stream`.
+has the answers given by a second one, so that a charge point that doesn't wait for its answer is noticed. Nothing that
+a peer sends ends the server: foreign exceptions stop in `serve_stream`.
 """
 
+from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from fleet.csms.central import Central, Policy
-from fleet.csms.conversation import Conversation, Refused
+from fleet.csms.conversation import Conversation, Heard, Refused
 from fleet.csms.records import Record, RecordFile
 from fleet.errors import FleetError
 from fleet.words import RegistrationStatus
@@ -60,7 +61,7 @@ class CallFailed(Exception):
 class Connection:
     """One charge point's WebSocket, and the turn of whoever wants to call it: one CALL in flight."""
 
-    __slots__ = ("answered", "conversation", "over", "scope", "turn", "websocket")
+    __slots__ = ("answered", "conversation", "late", "over", "scope", "turn", "websocket")
 
     def __init__(self, websocket: WebSocketConnection, conversation: Conversation, scope: trio.CancelScope) -> None:
         self.websocket = websocket
@@ -68,6 +69,8 @@ class Connection:
         self.scope = scope
         self.turn: trio.Lock | None = None
         self.answered: trio.Event | None = None
+        # What waits for its answer and until when, in the order it came; None while no task is there to give them.
+        self.late: deque[tuple[float, Heard]] | None = None
         self.over = False
 
 
@@ -185,15 +188,17 @@ class Server:
         self._connections[charge_point] = connection
         try:
             while True:
-                text = conversation.receive(await websocket.get_message())
-                if text is None:
+                heard = conversation.receive(await websocket.get_message())
+                if heard is None:
                     if connection.answered is not None and conversation.settled is not None:
                         connection.answered.set()
                 elif self.latency_s > 0:
-                    conversation.unanswered += 1
-                    nursery.start_soon(self._answer_late, connection, text)
+                    if connection.late is None:
+                        connection.late = deque()
+                        nursery.start_soon(self._answer_late, connection, connection.late)
+                    connection.late.append((trio.current_time() + self.latency_s, heard))
                 else:
-                    await websocket.send_message(text)
+                    await websocket.send_message(conversation.answer(heard))
         except ConnectionClosed:
             if websocket.closed is not None and websocket.closed.code == 1009:
                 self.central.note(charge_point, "oversize", f"a message of more than {MESSAGE_SIZE_MAX} bytes")
@@ -203,12 +208,20 @@ class Server:
                 connection.answered.set()
             if self._connections.get(charge_point) is connection:
                 del self._connections[charge_point]
+            while connection.late:
+                # It came here, though the answer goes nowhere: recorded before the charge point comes back with it.
+                conversation.answer(connection.late.popleft()[1])
 
-    async def _answer_late(self, connection: Connection, text: str) -> None:
-        await trio.sleep(self.latency_s)
-        connection.conversation.unanswered -= 1
-        with suppress(ConnectionClosed):
-            await connection.websocket.send_message(text)
+    async def _answer_late(self, connection: Connection, late: "deque[tuple[float, Heard]]") -> None:
+        """Give each answer when it is due, one after the other, until none is left to give."""
+        while late:
+            await trio.sleep_until(late[0][0])
+            # None are left once the connection is over.
+            if late:
+                text = connection.conversation.answer(late.popleft()[1])
+                with suppress(ConnectionClosed):
+                    await connection.websocket.send_message(text)
+        connection.late = None
 
     async def close(self) -> None:
         """Say goodbye to everybody with 1001 (going away), for a moment at most; nobody new is served."""

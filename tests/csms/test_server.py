@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +13,19 @@ import trio.testing
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from fleet.csms.central import Central
-from fleet.csms.records import OddityRecord, Record, read_books
+from fleet.csms.records import OddityRecord, Record, StartRecord, read_books
 from fleet.csms.server import MESSAGE_SIZE_MAX, CallFailed, Options, Server, charge_point_of, serve
 from fleet.errors import FleetError
 from fleet.ocpp.v16 import ClearCacheRequest, ClearCacheResponse
 from fleet.ocpp.v16_types import AcceptedOrRejected
 
+BEGINNING = datetime(2026, 11, 22, 11, 17, 32, tzinfo=UTC)
 ACCEPTED = ClearCacheResponse(AcceptedOrRejected.ACCEPTED)
+
+
+def utc() -> datetime:
+    """The time of day that goes with trio's clock."""
+    return BEGINNING + timedelta(seconds=trio.current_time())
 
 
 class Bench:
@@ -28,7 +34,7 @@ class Bench:
     def __init__(self, nursery: trio.Nursery, latency_s: float = 0.0) -> None:
         self.records: list[Record] = []
         self.nursery = nursery
-        self.server = Server(Central(lambda: datetime.now(UTC), self.records.append), latency_s)
+        self.server = Server(Central(utc, self.records.append), latency_s)
 
     def dial(self) -> trio.StapledStream[Any, Any]:
         """A raw stream to the server."""
@@ -81,6 +87,54 @@ async def test_latency_delays_every_answer(autojump_clock: trio.testing.MockCloc
             await ask(link, str(number), "Heartbeat", {})
             assert trio.current_time() - asked_at == pytest.approx(0.5)
         assert bench.rules == []
+
+
+def start(number: int) -> str:
+    payload = {"connectorId": number, "idTag": "T", "meterStart": 0, "timestamp": "2026-11-22T11:17:32Z"}
+    return orjson.dumps([2, str(number), "StartTransaction", payload]).decode()
+
+
+@pytest.mark.parametrize("latency_s", [0.0, 0.5])
+async def test_an_answer_tells_the_time_at_which_it_is_given(
+    autojump_clock: trio.testing.MockClock, latency_s: float
+) -> None:
+    async with opened(latency_s) as bench:
+        link = await bench.connect()
+        boot = await ask(link, "1", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+        assert datetime.fromisoformat(boot[2]["currentTime"]) == utc()
+        await trio.sleep(5)
+        heartbeat = await ask(link, "2", "Heartbeat", {})
+        assert datetime.fromisoformat(heartbeat[2]["currentTime"]) == utc()
+
+
+async def test_late_answers_and_records_come_in_the_order_of_the_messages(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with opened(latency_s=0.5) as bench:
+        link = await bench.connect()
+        for number in range(1, 21):
+            await link.send_message(start(number))
+        answers = [orjson.loads(await link.get_message()) for _ in range(20)]
+        assert [(answer[1], answer[2]["transactionId"]) for answer in answers] == [(str(n), n) for n in range(1, 21)]
+        assert [each.connector for each in bench.records if isinstance(each, StartRecord)] == list(range(1, 21))
+        # And once more, after a time in which nothing was left to answer.
+        assert (await ask(link, "x", "Heartbeat", {}))[1] == "x"
+
+
+async def test_a_message_whose_late_answer_finds_nobody_is_recorded_before_it_comes_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with opened(latency_s=0.5) as bench:
+        stream = bench.dial()
+        link = await wrap_client_stream(bench.nursery, cast(Any, stream), "csms", "/CP1", subprotocols=["ocpp1.6"])
+        await link.send_message(start(1))
+        await trio.sleep(0.1)
+        await stream.aclose()
+        again = await bench.connect("/CP1")
+        await again.send_message(start(1))
+        assert orjson.loads(await again.get_message())[2]["transactionId"] == 1
+        assert [type(record).__name__ for record in bench.records] == ["StartRecord", "OddityRecord"]
+        assert bench.rules == ["repeated-start"]
 
 
 async def test_a_charge_point_that_does_not_wait_for_its_answer_is_noticed(
