@@ -102,8 +102,9 @@ def closed(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionClo
 def lost(charge_point: ChargePoint, outgoing: Outgoing, reason: str, now: float) -> None:
     """A transaction message was given up."""
     key = cast(str, outgoing.transaction)
-    charge_point.observe(MessageLost(outgoing.action, key, reason, now))
-    if isinstance(outgoing.context, TransactionStopped):
+    final = isinstance(outgoing.context, TransactionStopped)
+    charge_point.observe(MessageLost(outgoing.action, key, reason, now, final))
+    if final:
         charge_point.memory.outbox.forget(key)
         charge_point.memory.starts_wh.pop(key, None)
 

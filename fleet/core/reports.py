@@ -232,12 +232,16 @@ class TransactionDelivered:
 
 @frozen
 class MessageLost:
-    """A transaction message was given up, with the reason; it will never reach the CSMS."""
+    """A transaction message was given up, with the reason; it will never reach the CSMS.
+
+    `final` if it was the last of its transaction, which the CSMS will therefore never know to have ended.
+    """
 
     action: str
     transaction: str
     reason: str
     at: float
+    final: bool = False
 
 
 @frozen

@@ -62,6 +62,8 @@ _REGISTERED_AS = {
     RegistrationStatus.PENDING: ChargePointState.PENDING,
     RegistrationStatus.REJECTED: ChargePointState.REJECTED,
 }
+UNREADABLE = "(unreadable)"
+"""The action of a CALL so broken that it can't be told what it asked for."""
 _ENDED = frozenset((ChargePointState.GIVEN_UP, ChargePointState.DRAINED))
 ONLINE = frozenset(
     (
@@ -243,7 +245,7 @@ class Board:
         self.messages += 1
 
     def _call_served(self, _: str, report: CallServed) -> None:
-        count_kind(self.served, report.action, report.outcome)
+        count_kind(self.served, report.action or UNREADABLE, report.outcome)
         self.messages += 1
 
     # ---- connectors --------------------------------------------------------------------------------------------------

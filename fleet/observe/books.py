@@ -54,7 +54,7 @@ class Balance:
     undelivered: int
     """Stopped, and the CSMS never said that it knows."""
     lost: int
-    """Transactions of which a message was given up."""
+    """Transactions whose stop was given up; a reading that was lost on the way loses no transaction."""
     open_there: int = 0
     """Closed here, open in the records."""
     missing: int = 0
@@ -186,7 +186,7 @@ class Books:
     def _message_lost(self, charge_point_id: str, report: MessageLost) -> None:
         self.lost_messages += 1
         entry = self._open.get((charge_point_id, report.transaction))
-        if entry is not None and not entry.lost:
+        if entry is not None and report.final and not entry.lost:
             entry.lost = True
             self.lost += 1
         self._lost.add(f"{charge_point_id}: {report.action} of {report.transaction} was lost: {report.reason}")

@@ -139,7 +139,8 @@ def test_a_transaction_message_is_retried_as_the_keys_say_and_then_given_up() ->
     # Without a start there is no id, so the rest of the transaction can't be told either.
     bench.stop()
     bench.wait(86_000)
-    assert [lost.action for lost in bench.told(MessageLost)] == ["StartTransaction", "StopTransaction"]
+    told = [(lost.action, lost.final) for lost in bench.told(MessageLost)]
+    assert told == [("StartTransaction", False), ("StopTransaction", True)]
     assert len(bench.memory.outbox) == 0
 
 

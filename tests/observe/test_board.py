@@ -296,3 +296,9 @@ def test_actions_and_error_codes_that_a_csms_invents_are_counted_within_limits(b
     assert len(board.sent) == len(board.served) == KINDS_MAX + 1
     assert sum(board.sent.values()) == 2 * KINDS_MAX
     assert sum(board.served.values()) == 2 * KINDS_MAX + 1
+
+
+def test_a_call_that_could_not_be_read_is_counted_under_a_name() -> None:
+    board = Board([ChargePointPlan("CP1")])
+    board.report("CP1", CallServed("", "FormationViolation", 0.0))
+    assert board.served == {("(unreadable)", "FormationViolation"): 1}

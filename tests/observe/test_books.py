@@ -115,11 +115,24 @@ def test_a_stop_that_nobody_acknowledged_is_undelivered(two: Two) -> None:
     assert balance.findings == ("CP1/1: a, 40 Wh, was never acknowledged",)
 
 
-def test_a_lost_message_is_a_lost_transaction_once(two: Two) -> None:
+def test_a_lost_reading_loses_no_transaction(two: Two) -> None:
+    two.start()
+    transaction_id = two.bind()
+    for _ in range(6):
+        two.books.report("CP1", MessageLost("MeterValues", "a", "3 attempts", 1.0))
+    two.stop(40)
+    two.deliver(transaction_id, 40)
+    balance = two.books.compare(two.records)
+    assert (balance.delivered, balance.lost, two.books.lost_messages) == (1, 0, 6)
+    assert not balance.balanced
+    assert balance.findings[0] == "CP1: MeterValues of a was lost: 3 attempts"
+
+
+def test_a_transaction_with_two_lost_messages_is_lost_once(two: Two) -> None:
     two.start()
     two.stop(40)
     two.books.report("CP1", MessageLost("StartTransaction", "a", "3 attempts", 9.0))
-    two.books.report("CP1", MessageLost("StopTransaction", "a", "transaction id never came", 9.0))
+    two.books.report("CP1", MessageLost("StopTransaction", "a", "transaction id never came", 9.0, final=True))
     balance = two.books.compare(two.records)
     assert (balance.lost, two.books.lost_messages) == (1, 2)
     assert not balance.balanced

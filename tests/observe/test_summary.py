@@ -130,3 +130,15 @@ def test_troubles_are_listed_with_their_first_cases() -> None:
     assert "  crashes ........... 1\n    RuntimeError: bug: 1\n      CP1" in text
     assert "  given up .......... 1\n    crashed too often: 1\n      CP1" in text
     assert "  messages lost ..... 1 (StopTransaction 1)" in text
+
+
+def test_lost_readings_are_told_apart_from_lost_transactions() -> None:
+    board = board_after(*QUIET, *[MessageLost("MeterValues", "a", "3 attempts", 0)] * 6)
+    text = render(board, EVEN, 30.0, 42)
+    assert "1 delivered, 0 lost\n" in text
+    assert "  messages lost ..... 6 (MeterValues 6)" in text
+
+
+def test_a_call_that_could_not_be_read_has_a_row_with_a_name() -> None:
+    lines = render(board_after(CallServed("", "FormationViolation", 0)), EVEN, 10.0, 1).splitlines()
+    assert any(line.split()[:2] == ["(unreadable)", "1"] for line in lines)
