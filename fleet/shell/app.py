@@ -20,7 +20,6 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output, create_output
-from prompt_toolkit.patch_stdout import patch_stdout
 
 from fleet.commands import fleetwide
 from fleet.commands.parse import LineError, is_blank, parse_line
@@ -36,6 +35,7 @@ from fleet.shell.completion import ChannelCompleter
 from fleet.shell.history import open_history
 from fleet.shell.menu import Menu
 from fleet.shell.monitor import Monitor
+from fleet.shell.printing import printed_above
 from fleet.shell.render import Fragments, lines_of, style
 from fleet.shell.script import run_script
 from fleet.shell.select import Left, Picker
@@ -153,7 +153,7 @@ class Shell:
             task.add_done_callback(self._beside_ended)
         self._loop.set_exception_handler(self._crash)
         try:
-            with stopped_by_signals(self._loop, self.stop), input.raw_mode(), patch_stdout(raw=True):
+            with stopped_by_signals(self._loop, self.stop), input.raw_mode(), printed_above():
                 return await self._converse()
         except Stopped:
             if self._crashed is not None:

@@ -90,6 +90,11 @@ def sent(screen: Screen) -> list[str]:
     return [word for word in story if word != "MeterValues"]
 
 
+def told(count: int) -> Callable[[Screen], bool]:
+    """Have so many CALLs been shown?"""
+    return lambda screen: len(sent(screen)) == count
+
+
 def at_prompt(screen: Screen) -> bool:
     return screen.lines[screen.row] == "fleet CP001>"
 
@@ -177,3 +182,20 @@ def test_leaving_during_a_transaction_stops_and_delivers_it(terminal: TerminalPr
     assert terminal.restored
     (stop,) = central.lines("stop")
     assert (stop["connector"], stop["id_tag"]) == (2, "GUEST")
+
+
+def test_what_is_logged_leaves_the_line_that_is_typed_alone(terminal: TerminalProcess, household: Household) -> None:
+    # A letter leaves the menu, and is the beginning of a line.
+    line = "start CP001/2 HALF_A_TAG"
+    terminal.press(line[0])
+    terminal.see(lambda screen: screen.lines[screen.row] == "fleet CP001> s")
+    terminal.press(line[1:])
+    for number in range(3):
+        terminal.see(lambda screen: screen.lines[screen.row] == f"fleet CP001> {line}")
+        assert household.do(f"{'un' * (number % 2)}plug CP001/2").code == 0
+        terminal.see(told(5 + number))
+        terminal.see(lambda screen: screen.lines[screen.row] == f"fleet CP001> {line}")
+    for shown in terminal.screen.text.splitlines():
+        assert shown.count("CP001>") == (shown == f"fleet CP001> {line}"), shown
+    terminal.press(ENTER)
+    terminal.see("start CP001/2 HALF_A_TAG: done")
