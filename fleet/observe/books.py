@@ -5,6 +5,10 @@ acknowledged, and what the CSMS's own records say. The first three come from rep
 at the end, by `compare`. The meters are followed on their own: a Wh that a register gained outside any transaction, or
 that two transactions both claim, shows as a difference.
 
+The records may be those of a CSMS that serves other fleets too. Whose transactions are compared is told by the reports:
+a charge point that tried to connect is ours, whether or not it ever charged, so that what a CSMS makes up about it is
+found.
+
 Memory: what is open is few. A transaction that is closed and acknowledged is five numbers in arrays, 30 bytes, because
 at the end each one has to be found in the records; a million of them are 30 MB. Whatever else was to be said about it
 is said when it closes.
@@ -17,6 +21,8 @@ from attrs import define, frozen
 
 from fleet.core.meter import whole_wh
 from fleet.core.reports import (
+    ConnectFailed,
+    LinkUp,
     MessageLost,
     MeterSampled,
     ObservedReport,
@@ -62,7 +68,7 @@ class Balance:
     duplicated: int = 0
     """Recorded twice, or one id given to two."""
     unknown: int = 0
-    """Recorded, and not ours."""
+    """Recorded of a charge point of ours, and not known to it."""
     different: int = 0
     """Known to both sides, but not the same."""
     findings: tuple[str, ...] = ()
@@ -117,15 +123,20 @@ class Books:
 
     @property
     def wants(self) -> frozenset[type[ObservedReport]]:
-        """Whatever concerns transactions and meters."""
+        """Whatever concerns transactions and meters, and who is there at all."""
         return frozenset(self._handlers)
 
     def report(self, charge_point_id: str, report: ObservedReport) -> None:
         """Enter it."""
+        if charge_point_id not in self._numbers:
+            self._numbers[charge_point_id] = len(self._ids)
+            self._ids.append(charge_point_id)
         self._handlers[type(report)](charge_point_id, report)
 
     def _dispatch(self) -> dict[type[ObservedReport], Callable[[str, Any], None]]:
         return {
+            LinkUp: self._connecting,
+            ConnectFailed: self._connecting,
             MeterSampled: self._metered,
             PowerChanged: self._metered,
             TransactionStarted: self._started,
@@ -134,6 +145,9 @@ class Books:
             TransactionDelivered: self._delivered,
             MessageLost: self._message_lost,
         }
+
+    def _connecting(self, charge_point_id: str, report: LinkUp | ConnectFailed) -> None:
+        """It is one of ours: that is all there is to it."""
 
     def _metered(self, charge_point_id: str, report: MeterSampled | PowerChanged) -> None:
         self._trail(charge_point_id, report.connector, whole_wh(report.register_wh))
@@ -177,11 +191,7 @@ class Books:
         self.acknowledged_wh += report.energy_wh
         if report.energy_wh != entry.energy_wh:
             self._wrong.add(f"{where}: {entry.energy_wh} Wh were reported, {report.energy_wh} Wh acknowledged")
-        number = self._numbers.get(charge_point_id)
-        if number is None:
-            number = self._numbers[charge_point_id] = len(self._ids)
-            self._ids.append(charge_point_id)
-        self._closed.add(number, report.transaction_id, entry)
+        self._closed.add(self._numbers[charge_point_id], report.transaction_id, entry)
 
     def _message_lost(self, charge_point_id: str, report: MessageLost) -> None:
         self.lost_messages += 1

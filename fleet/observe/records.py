@@ -2,7 +2,7 @@
 
 A record and a transaction of ours are the same if charge point and transaction id are, as that is all the two sides
 have in common. Records are read one after the other and none is kept, except those that nobody here knows; which of
-ours were seen is one byte each.
+ours were seen is one byte each. What is recorded of charge points that aren't ours is another fleet's business.
 """
 
 from array import array
@@ -65,7 +65,7 @@ class Comparison:
     def __init__(
         self, ids: Sequence[str], closed: Closed, still_open: Mapping[tuple[str, str], Entry], findings: Findings
     ) -> None:
-        """`ids` are the charge points by the numbers in `closed`."""
+        """`ids` are all charge points of the fleet, by the numbers in `closed`."""
         self._ids = ids
         self._numbers = {charge_point_id: number for number, charge_point_id in enumerate(ids)}
         self._closed = closed
@@ -92,10 +92,7 @@ class Comparison:
     def _key(self, place: int) -> int:
         return self._closed.charge_point[place] * _IDS + self._closed.transaction_id[place]
 
-    def _find(self, charge_point_id: str, transaction_id: int) -> int | None:
-        number = self._numbers.get(charge_point_id)
-        if number is None:
-            return None
+    def _find(self, number: int, transaction_id: int) -> int | None:
         key = number * _IDS + transaction_id
         index = bisect_left(self._order, key, key=self._key)
         if index == len(self._order) or self._key(self._order[index]) != key:
@@ -115,7 +112,10 @@ class Comparison:
 
     def _take(self, record: Record) -> None:
         charge_point_id, transaction_id = record["charge_point"], record["transaction_id"]
-        place = self._find(charge_point_id, transaction_id)
+        number = self._numbers.get(charge_point_id)
+        if number is None:
+            return
+        place = self._find(number, transaction_id)
         mark = _STARTED if record["kind"] == "start" else _STOPPED
         if place is not None:
             if self._seen[place] & mark:

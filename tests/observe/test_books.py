@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.core.reports import (
+    ConnectFailed,
+    LinkUp,
     MessageLost,
     MeterSampled,
+    ObservedReport,
     PowerChanged,
     Reading,
     TransactionBound,
@@ -194,12 +197,32 @@ def test_a_record_of_a_transaction_whose_id_never_arrived_is_recognised(two: Two
     )
 
 
-def test_a_record_of_a_transaction_that_never_was_is_unknown(two: Two) -> None:
+@pytest.mark.parametrize("report", [LinkUp(), ConnectFailed("refused", "connection refused")])
+def test_a_record_of_a_transaction_that_never_was_is_unknown(two: Two, report: ObservedReport) -> None:
+    # CP9 was there, and never charged.
+    two.books.report("CP9", report)
     two.record("start", "CP9", 1, 77, 0)
     two.record("stop", "CP9", 1, 77, 0, 12)
     balance = two.books.compare(two.records)
     assert (balance.unknown, balance.recorded_wh) == (1, 12)
     assert balance.findings == ("CP9/1 transaction 77, 12 Wh: recorded, but unknown here",)
+
+
+def test_a_transaction_made_up_beside_a_real_one_is_unknown(two: Two) -> None:
+    two.whole(250)
+    two.record("start", "CP1", 1, 77, 10)
+    assert two.books.compare(two.records).unknown == 1
+
+
+def test_what_the_csms_recorded_of_another_fleet_is_passed_over(two: Two) -> None:
+    transaction_id = two.whole(250)
+    two.record("start", "DC1", 1, 77, 0)
+    two.record("stop", "DC1", 1, 77, 0, 12)
+    # The others' transaction may even have the id and the register of one of ours.
+    two.record("start", "DC2", 1, transaction_id, 500)
+    balance = two.books.compare(two.records)
+    assert balance.balanced
+    assert (balance.recorded, balance.recorded_wh, balance.unknown) == (1, 250, 0)
 
 
 def test_one_id_for_two_transactions_is_a_finding(two: Two) -> None:
