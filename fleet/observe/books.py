@@ -10,8 +10,8 @@ a charge point that tried to connect is ours, whether or not it ever charged, so
 found.
 
 Memory: what is open is few. A transaction that is closed and acknowledged is five numbers in arrays, 30 bytes, because
-at the end each one has to be found in the records; a million of them are 30 MB. Whatever else was to be said about it
-is said when it closes.
+at the end each one has to be found in the records; a million of them are 30 MB. So is one whose stop was given up.
+Whatever else was to be said about it is said when it closes.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.observe.ledger import Closed, Entry, Findings
+from fleet.observe.ledger import Entry, Findings, Pages
 from fleet.observe.records import Comparison, Record, read_records
 
 __all__ = ["Balance", "Books", "Record", "read_records"]
@@ -97,14 +97,14 @@ class Books:
         self._numbers: dict[str, int] = {}
         self._ids: list[str] = []
         self._open: dict[tuple[str, str], Entry] = {}
-        self._closed = Closed()
+        self._closed = Pages()
+        self._given_up = Pages()
         self._trails: dict[tuple[str, int], Trail] = {}
         self._lost = Findings()
         self._wrong = Findings()
         self._handlers = self._dispatch()
         self.started = 0
         self.stopped = 0
-        self.lost = 0
         self.lost_messages = 0
         self.reported_wh = 0
         self.acknowledged_wh = 0
@@ -115,8 +115,13 @@ class Books:
         return len(self._closed)
 
     @property
+    def lost(self) -> int:
+        """Transactions whose StopTransaction was given up."""
+        return len(self._given_up)
+
+    @property
     def open(self) -> int:
-        """Transactions that are not closed on both sides."""
+        """Transactions of which more is to come."""
         return len(self._open)
 
     # ---- listening ---------------------------------------------------------------------------------------------------
@@ -191,15 +196,18 @@ class Books:
         self.acknowledged_wh += report.energy_wh
         if report.energy_wh != entry.energy_wh:
             self._wrong.add(f"{where}: {entry.energy_wh} Wh were reported, {report.energy_wh} Wh acknowledged")
-        self._closed.add(self._numbers[charge_point_id], report.transaction_id, entry)
+        entry.transaction_id = report.transaction_id
+        self._closed.add(self._numbers[charge_point_id], entry)
 
     def _message_lost(self, charge_point_id: str, report: MessageLost) -> None:
         self.lost_messages += 1
-        entry = self._open.get((charge_point_id, report.transaction))
-        if entry is not None and report.final and not entry.lost:
-            entry.lost = True
-            self.lost += 1
         self._lost.add(f"{charge_point_id}: {report.action} of {report.transaction} was lost: {report.reason}")
+        key = charge_point_id, report.transaction
+        entry = self._open.get(key)
+        if report.final and entry is not None and entry.meter_stop_wh is not None:
+            del self._open[key]
+            self._given_up.add(self._numbers[charge_point_id], entry)
+            self._lost.add(_unacknowledged(charge_point_id, report.transaction, entry))
 
     # ---- the balance -------------------------------------------------------------------------------------------------
 
@@ -207,16 +215,15 @@ class Books:
         """The balance so far, with the CSMS's records (see `fleet.csms.records`) where there are any."""
         findings = Findings((*self._wrong, *self._lost))
         metered_wh = self._compare_meters(findings)
-        open_here = undelivered = 0
+        open_here, undelivered = 0, self.lost
         for (charge_point_id, key), entry in self._open.items():
-            where = f"{charge_point_id}/{entry.connector}: {key}"
             if entry.meter_stop_wh is None:
                 open_here += 1
-                findings.add(f"{where} was never stopped")
+                findings.add(f"{charge_point_id}/{entry.connector}: {key} was never stopped")
             else:
                 undelivered += 1
-                findings.add(f"{where}, {entry.energy_wh} Wh, was never acknowledged")
-        there = None if records is None else Comparison(self._ids, self._closed, self._open, findings)
+                findings.add(_unacknowledged(charge_point_id, key, entry))
+        there = None if records is None else Comparison(self._ids, self._closed, self._unclosed(), findings)
         if there is not None and records is not None:
             there.take(records)
         return Balance(
@@ -239,6 +246,14 @@ class Books:
             findings=tuple(findings),
         )
 
+    def _unclosed(self) -> list[tuple[str, Entry]]:
+        """What the CSMS never said that it closed, by charge point; it may have it in its records even so."""
+        given_up = self._given_up
+        return [
+            *((charge_point_id, entry) for (charge_point_id, _), entry in self._open.items()),
+            *((self._ids[given_up.charge_point[place]], given_up.entry(place)) for place in range(len(given_up))),
+        ]
+
     def _compare_meters(self, findings: Findings) -> int:
         """Every Wh of every register belongs to one transaction; returns their sum."""
         metered_wh = 0
@@ -252,3 +267,7 @@ class Books:
                     f"its transactions reported {trail.reported_wh} Wh"
                 )
         return metered_wh
+
+
+def _unacknowledged(charge_point_id: str, transaction: str, entry: Entry) -> str:
+    return f"{charge_point_id}/{entry.connector}: {transaction}, {entry.energy_wh} Wh, was never acknowledged"

@@ -15,7 +15,7 @@ import orjson
 from attrs import define
 
 from fleet.errors import FleetError
-from fleet.observe.ledger import Closed, Entry, Findings
+from fleet.observe.ledger import Entry, Findings, Pages
 
 Record = Mapping[str, Any]
 
@@ -63,18 +63,21 @@ class Comparison:
     """Takes the records once, and then has the figures."""
 
     def __init__(
-        self, ids: Sequence[str], closed: Closed, still_open: Mapping[tuple[str, str], Entry], findings: Findings
+        self, ids: Sequence[str], closed: Pages, unclosed: Sequence[tuple[str, Entry]], findings: Findings
     ) -> None:
-        """`ids` are all charge points of the fleet, by the numbers in `closed`."""
+        """`ids` are all charge points of the fleet, by the numbers in `closed`.
+
+        `unclosed` are the transactions of which the CSMS did not say that it closed them.
+        """
         self._ids = ids
         self._numbers = {charge_point_id: number for number, charge_point_id in enumerate(ids)}
         self._closed = closed
-        self._open = {
+        self._unclosed = unclosed
+        self._unclosed_by_id = {
             (charge_point_id, entry.transaction_id): entry
-            for (charge_point_id, _), entry in still_open.items()
+            for charge_point_id, entry in unclosed
             if entry.transaction_id is not None
         }
-        self._all_open = still_open
         self._findings = findings
         # Places in `closed`, sorted, for finding an id: a dict would weigh several times what it finds.
         self._order = array("q", sorted(range(len(closed)), key=self._key))
@@ -122,7 +125,7 @@ class Comparison:
                 return  # The CSMS was told again, and wrote it again: that's its way of being sure.
             self._seen[place] |= mark
             ours = self._closed.entry(place)
-        elif (entry := self._open.get((charge_point_id, transaction_id))) is not None:
+        elif (entry := self._unclosed_by_id.get((charge_point_id, transaction_id))) is not None:
             ours = entry
         else:
             self._take_unknown(record, charge_point_id, transaction_id)
@@ -203,5 +206,4 @@ class Comparison:
         closed = self._closed
         for place in range(len(closed)):
             yield self._ids[closed.charge_point[place]], closed.entry(place)
-        for (charge_point_id, _), entry in self._all_open.items():
-            yield charge_point_id, entry
+        yield from self._unclosed

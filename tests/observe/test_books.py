@@ -142,6 +142,42 @@ def test_a_transaction_with_two_lost_messages_is_lost_once(two: Two) -> None:
     assert "CP1: StartTransaction of a was lost: 3 attempts" in balance.findings
 
 
+def lose(two: Two, key: str, energy_wh: int, *, bound: bool) -> int | None:
+    """A whole transaction whose stop is given up, as is its start where it was never bound to an id."""
+    two.start(key=key)
+    transaction_id = two.bind(key=key) if bound else None
+    two.stop(energy_wh, key=key)
+    if not bound:
+        two.books.report("CP1", MessageLost("StartTransaction", key, "3 attempts", 9.0))
+    two.books.report("CP1", MessageLost("StopTransaction", key, "3 attempts", 9.0, final=True))
+    return transaction_id
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_a_lost_transaction_is_open_no_longer_and_still_counts(two: Two, bound: bool) -> None:
+    for number in range(10):
+        lose(two, f"t{number}", 40, bound=bound)
+        assert two.books.open == 0
+    balance = two.books.compare(two.records)
+    assert (balance.started, balance.stopped, balance.delivered) == (10, 10, 0)
+    assert (balance.lost, balance.undelivered, balance.open_here) == (10, 10, 0)
+    assert (balance.metered_wh, balance.reported_wh, balance.acknowledged_wh) == (400, 400, 0)
+    assert (balance.unknown, balance.missing, balance.duplicated) == (0, 0, 0)
+    assert "CP1/1: t0, 40 Wh, was never acknowledged" in balance.findings
+
+
+def test_a_lost_transaction_is_recognised_in_the_records(two: Two) -> None:
+    transaction_id = lose(two, "a", 40, bound=True)
+    assert transaction_id is not None
+    lose(two, "b", 60, bound=False)
+    # The CSMS heard the one's stop and the other's start: only its answers never came.
+    two.record("stop", "CP1", 1, transaction_id, 500, 540)
+    two.record("start", "CP1", 1, 77, 540)
+    balance = two.books.compare(two.records)
+    assert (balance.recorded, balance.recorded_wh, balance.unknown, balance.different) == (1, 40, 0, 0)
+    assert "CP1/1 transaction 77, open: recorded, beside the same one here without an id" in balance.findings
+
+
 def test_what_the_csms_acknowledged_and_did_not_record_is_missing(two: Two) -> None:
     transaction_id = two.whole(250)
     balance = two.books.compare([])
