@@ -18,7 +18,7 @@ from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import EXIT_DONE, EXIT_EXPECTATION, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
-from fleet.link.endpoint import mask
+from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
 from fleet.load.central import embedded
 from fleet.load.config import RunConfig
@@ -114,17 +114,18 @@ async def _run_and_conclude(
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
         before = records.stat().st_size if records is not None and records.exists() else 0
         async with _central(config, records) as url:
-            manner.say(f"fleet: {_whom(config)} against {mask(url)}")
+            manner.say(f"fleet: {_whom(config, url)}")
             end, running = await _run(config, seed, url, manner, links, ending)
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
 
 
-def _whom(config: RunConfig) -> str:
+def _whom(config: RunConfig, url: str) -> str:
     if config.charge_point_count == 1:
-        return f"charge point {plans(config)[0].id}"
-    return f"{config.charge_point_count} charge points"
+        name = plans(config)[0].id
+        return f"charge point {name} against {mask(endpoint_url(url, name))}"
+    return f"{config.charge_point_count} charge points against {mask(url)}"
 
 
 @asynccontextmanager
