@@ -11,7 +11,6 @@ board; `wait-for` listens to the observer and asks nobody.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import trio
 from attrs import define, field
@@ -47,9 +46,14 @@ def _silent(_line: str) -> None:
 
 
 async def run_file(console: Console, path: str, target: Target | None) -> Answer:
-    """`run FILE TARGET`: the answer has a line for each failed expectation and one that sums up."""
+    """`run FILE TARGET`: the answer has a line for each failed expectation and one that sums up.
+
+    The file is read in a thread: it may be a pipe that nobody writes to, and ten thousand lines take a while.
+    """
     try:
-        scenario = read_scenario(Path(path).expanduser(), console.plant.known)
+        scenario = await trio.to_thread.run_sync(
+            read_scenario, path, console.plant.known, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+        )
     except ScenarioError as error:
         return Answer.wrong(str(error))
     return await run_scenario(console, scenario, target or console.target)

@@ -3,6 +3,7 @@
 Apart from the running, because a run's configuration is checked long before there is a loop to run anything on.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,13 @@ SIZE_MAX = 1024 * 1024
 
 
 def read_scenario(path: str | Path, known: Callable[[str], bool]) -> Scenario:
-    """The scenario in a file; `known` tells an id of the fleet from another word.
+    """The scenario in a file, `~` being a home; `known` tells an id of the fleet from another word.
 
     Raises ScenarioError with one line for each mistake, the file first.
     """
     try:
-        with Path(path).open("rb") as file:
+        path = os.path.expanduser(path)
+        with open(path, "rb") as file:
             raw = file.read(SIZE_MAX + 1)
         text = raw.decode("utf-8")
     except OSError as error:

@@ -1,5 +1,6 @@
 """Scenarios that run: on one connector, on many at once, met and not met, on virtual time."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from fleet.control.console import Console
 from fleet.control.plant import Plant
 from fleet.control.scenario import FAILURES_MAX, run_scenario
 from fleet.core.reports import Restarted, StatusChanged
-from fleet.errors import EXIT_CONFIGURATION, EXIT_DONE, EXIT_EXPECTATION
+from fleet.errors import EXIT_CONFIGURATION, EXIT_DONE, EXIT_EXPECTATION, EXIT_INTERRUPTED
 from fleet.observe.board import Board
 from fleet.words import ConnectorStatus, StopReason
 
@@ -372,6 +373,34 @@ async def test_what_is_no_scenario_file_is_one_line(name: str, autojump_clock: A
         assert answer.text.startswith(f"{tmp_path / name}: ")
         assert len(answer.text.splitlines()) == 1
         assert answer.exit_code == EXIT_CONFIGURATION
+
+
+@pytest.mark.parametrize("path", ["~nobodyofthisname/x.fleet", "x\0.fleet", "~\0/x.fleet"])
+async def test_a_path_that_cant_be_one_is_one_line(path: str, autojump_clock: Any) -> None:
+    async with stage() as on:
+        answer = await on.console.execute(f"run {path} CP1/1")
+        assert "can't read it" in answer.text
+        assert len(answer.text.splitlines()) == 1
+        assert answer.exit_code == EXIT_CONFIGURATION
+
+
+async def test_a_pipe_that_nobody_writes_to_holds_nobody_up_and_can_be_given_up(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.fleet")
+    async with stage() as on, trio.open_nursery() as nursery:
+        answers: list[Answer] = []
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            answers.append(await on.console.execute(f"run {pipe} CP1/1", scope))
+
+        nursery.start_soon(run)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (await on.console.execute("seed")).ok
+        scope.cancel()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert answers[0].exit_code == EXIT_INTERRUPTED
+        # Whoever opens the other end lets the thread go.
+        os.close(os.open(pipe, os.O_WRONLY))
 
 
 async def test_a_scenario_can_be_cancelled(autojump_clock: Any, tmp_path: Path) -> None:
