@@ -10,13 +10,16 @@ from typing import TextIO
 
 from fleet.shell.channel import Channel
 
+AHEAD_MAX = 100
+"""Lines that are read before their turn: the source may never end."""
+
 
 def run_script(channel: Channel, source: TextIO, stopped: threading.Event) -> bool:
     """Carry out every line of `source` until it ends or `stopped`; returns whether it came to the end.
 
     Raises ControlClosed when the run is gone meanwhile.
     """
-    lines: Queue[str | None] = Queue()
+    lines: Queue[str | None] = Queue(AHEAD_MAX)
     threading.Thread(target=_read, args=(source, lines), name="shell-lines", daemon=True).start()
     # Whoever stops the shell can't interrupt a read; so another thread reads, and here is looked out for both.
     while not stopped.is_set():
