@@ -25,7 +25,7 @@ from fleet.control.answer import Answer, Refused
 from fleet.control.asking import Outcome, ask_all, render_address
 from fleet.control.console import Console
 from fleet.control.plant import Plant
-from fleet.control.scenario_file import read_scenario
+from fleet.control.scenario_file import is_short, read_scenario
 from fleet.core.reports import ObservedReport, StatusChanged
 from fleet.errors import EXIT_DONE, EXIT_EXPECTATION, EXIT_FAILED
 from fleet.quantities import format_duration
@@ -48,12 +48,16 @@ def _silent(_line: str) -> None:
 async def run_file(console: Console, path: str, target: Target | None) -> Answer:
     """`run FILE TARGET`: the answer has a line for each failed expectation and one that sums up.
 
-    The file is read in a thread: it may be a pipe that nobody writes to, and ten thousand lines take a while.
+    What isn't read at once is read in a thread: a pipe that nobody writes to must hold no charge point up.
     """
+    known = console.plant.known
     try:
-        scenario = await trio.to_thread.run_sync(
-            read_scenario, path, console.plant.known, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
-        )
+        if is_short(path):
+            scenario = read_scenario(path, known)
+        else:
+            scenario = await trio.to_thread.run_sync(
+                read_scenario, path, known, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+            )
     except ScenarioError as error:
         return Answer.wrong(str(error))
     return await run_scenario(console, scenario, target or console.target)

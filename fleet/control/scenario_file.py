@@ -4,6 +4,7 @@ Apart from the running, because a run's configuration is checked long before the
 """
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,18 @@ from fleet.commands.scenario import Scenario, ScenarioError, parse_scenario
 
 SIZE_MAX = 1024 * 1024
 """Bytes of one file: far more than anybody writes, and no device or log by mistake."""
+
+SHORT_SIZE_MAX = 8 * 1024
+"""Bytes that are understood within 20 ms."""
+
+
+def is_short(path: str | Path) -> bool:
+    """Whether it is read at once, or can't be: a pipe may take for ever, and a long file long."""
+    try:
+        status = os.stat(os.path.expanduser(path))
+    except (OSError, ValueError):
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_size <= SHORT_SIZE_MAX
 
 
 def read_scenario(path: str | Path, known: Callable[[str], bool]) -> Scenario:
