@@ -92,11 +92,17 @@ def status_block(rows: Iterable[ConnectorRow]) -> Fragments:
 
 
 def detailed_status(rows: Iterable[ConnectorRow]) -> Fragments:
-    """Everything that is known of each connector; a transaction's lines only where there is one."""
+    """Everything that is known of each connector; a transaction's lines only where there is one.
+
+    Where they are of several charge points, each is called by its address.
+    """
+    rows = list(rows)
+    several = len({row.charge_point for row in rows}) > 1
     shown: Fragments = [(style("title"), DETAILED_TITLE + "\n"), ("", RULE + "\n")]
     for row in rows:
+        name = f"{row.charge_point}/{row.connector}" if several else f"Connector {row.connector}"
         shown += [
-            ("", f"\n🔌 Connector {row.connector}:\n   Status: "),
+            ("", f"\n🔌 {name}:\n   Status: "),
             (style(status_style(row.status)), row.status),
             ("", "\n"),
         ]

@@ -90,6 +90,13 @@ def test_the_detailed_status_is_the_guides() -> None:
     assert plain(detailed_status(rows)) == DETAILED
 
 
+def test_connectors_of_several_charge_points_are_told_apart() -> None:
+    rows = [ConnectorRow("CP0001", 1, "Available"), ConnectorRow("CP0002", 1, "Available")]
+    shown = plain(detailed_status(rows))
+    assert "🔌 CP0001/1:\n" in shown
+    assert "🔌 CP0002/1:\n" in shown
+
+
 def test_a_transaction_that_the_csms_has_not_answered_yet_has_no_number() -> None:
     row = ConnectorRow("CP001", 1, "Charging", True, charging=True, power_w=7200.0)
     assert "Connector 1: Charging (Tx: ?) 7.2kW\n" in plain(status_block([row]))
