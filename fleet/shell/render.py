@@ -34,7 +34,8 @@ bad (red: faulted, unavailable) and other (cyan)."""
 
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in b"\n\t"}
 GAP = 2
-COLUMN_MIN = 4
+COLUMN_MIN = 8
+"""Cells that a column needs to be of use; where there is no room for so many, the last columns are left out."""
 ELLIPSIS = "…"
 
 
@@ -88,7 +89,10 @@ class Cell:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]], width: int) -> Fragments:
-    """A table in at most `width` cells: wide columns give way first, and those without any room are left out."""
+    """A table in at most `width` cells: wide columns give way first, and those without any room are left out.
+
+    The first column says whose row it is, and gives way only where it would take more than half of the width.
+    """
     cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
     widths = [
         max([get_cwidth(column.title), *(get_cwidth(row[number].text) for row in cells)])
@@ -113,15 +117,17 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell | str]], width
 
 def _fitted(widths: list[int], width: int) -> list[int]:
     """The widths of the columns that have room, after the widest have given way."""
-    widths = list(widths)
-    while len(widths) > 1 and sum(min(each, COLUMN_MIN) + GAP for each in widths) - GAP > width:
-        widths.pop()
-    while (excess := sum(widths) + GAP * (len(widths) - 1) - width) > 0 and max(widths) > min(COLUMN_MIN, width):
-        widest = max(widths)
-        # The widest come down to the next one, together.
-        below = max([each for each in widths if each < widest], default=COLUMN_MIN)
-        several = [number for number, each in enumerate(widths) if each == widest]
+    first = min(widths[0], max(COLUMN_MIN, width // 2), width)
+    others = widths[1:]
+    room = width - first
+    while others and sum(min(each, COLUMN_MIN) + GAP for each in others) > room:
+        others.pop()
+    while (excess := sum(each + GAP for each in others) - room) > 0:
+        # The widest come down to the next one, together; each is wider than COLUMN_MIN, or there was no excess.
+        widest = max(others)
+        below = max([each for each in others if each < widest], default=0)
+        several = [number for number, each in enumerate(others) if each == widest]
         give = max(1, min(widest - max(below, COLUMN_MIN), -(-excess // len(several))))
         for number in several:
-            widths[number] = max(min(COLUMN_MIN, width), widest - give)
-    return widths
+            others[number] = widest - give
+    return [min(widths[0], max(first, room + first - sum(each + GAP for each in others))), *others]
