@@ -11,8 +11,8 @@ message over, and carries out the effects. It decides nothing.
 The rooms, from the ground up; each imports only what is named, and `tests/test_imports.py` keeps it so:
 
     words, errors       the field's value sets in OCPP's own spelling; what a person can get wrong, with exit codes
-    quantities, clock,  durations and rates as text; monotonic time to UTC; random numbers by (seed, name)
-    randomness
+    quantities, clock,  durations and rates as text; monotonic time to UTC; random numbers by (seed, name);
+    randomness, output  standard output that may be lost
     ocpp                the wire, knowing nothing of charge points: frames, the strict converter, the messages of a
                         version, and `exchange`, the conversation: one CALL in flight, timeouts, the outbox
     commands            the vocabulary: one frozen class for everything that may be asked of a charge point or the
