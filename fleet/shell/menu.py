@@ -5,6 +5,7 @@ the line is shown, so that a menu teaches the shell. A menu talks to a `Desk`, w
 list of choices in a test.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -28,8 +29,13 @@ OTHER_CHARGE_POINT = "🔁 Choose Another Charge Point"
 ID_TAG_QUESTION = f'Enter an ID tag (or press Enter for default "{DEFAULT_ID_TAG}")'
 OTHER_FILE = "📁 Another File"
 AVAILABILITY_FORBIDDEN = "Cannot change availability during active transaction"
-# Where the run was started, and where its installation keeps those that come with it.
-SCENARIO_FOLDERS = ("", "configs/scenarios/", f"{Path(__file__).parents[2] / 'configs' / 'scenarios'}/")
+# Where the run was started, and where its source tree or its installation keeps those that come with it.
+SCENARIO_FOLDERS = (
+    "",
+    "configs/scenarios/",
+    f"{Path(__file__).parents[2] / 'configs' / 'scenarios'}/",
+    f"{Path(sys.prefix) / 'share' / 'fleet' / 'scenarios'}/",
+)
 
 Action = Callable[[], Awaitable[None]]
 

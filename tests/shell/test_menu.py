@@ -3,13 +3,16 @@
 The desk is a list of choices, made by the names of the entries; the lines go to a toy channel.
 """
 
+import sys
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from counterparts.toy_channel import ToyChannel
 
 from fleet.control.answer import Answer
-from fleet.shell.menu import Menu
+from fleet.shell.menu import SCENARIO_FOLDERS, Menu
 from fleet.shell.render import Fragments, plain
 from fleet.shell.select import Left, Picker
 from fleet.words import ErrorCode
@@ -257,3 +260,11 @@ async def test_the_target_in_use_says_which_charge_point() -> None:
 async def test_a_charge_point_that_is_not_there_is_said() -> None:
     desk = await went("🔌", answers=["CP77"], charge_points=2)
     assert "There is no charge point CP77\n" in desk.shown
+
+
+def test_the_scenarios_are_installed_where_the_menu_looks_for_them() -> None:
+    root = Path(__file__).parents[2]
+    folders = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    ((folder, patterns),) = folders.items()
+    assert f"{Path(sys.prefix) / folder}/" in SCENARIO_FOLDERS
+    assert {file for pattern in patterns for file in root.glob(pattern)} == {*(root / "configs/scenarios").iterdir()}
