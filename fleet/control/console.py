@@ -9,6 +9,7 @@ Whatever is wrong with a line is in its answer. Nothing that anybody says raises
 
 import logging
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import assert_never, cast, get_args
 
 import trio
@@ -40,7 +41,7 @@ from fleet.control import growth, views
 from fleet.control.answer import Answer
 from fleet.control.asking import Outcome, ask_all
 from fleet.control.glance import Glance
-from fleet.control.hub import Watch, everything, only
+from fleet.control.hub import KINDS, Watch, everything, only
 from fleet.control.plant import Plant
 from fleet.control.redaction import redacted_line
 from fleet.errors import EXIT_FAILED, FleetError
@@ -129,11 +130,21 @@ class Console:
     def watch(self, target: str | None = None, action: str | None = None) -> Watch:
         """Live events of a target, all by default, and of one action or kind; raises TargetError. See `hub.py`.
 
-        A charge point is watched with all that is its own, a connector with what names it.
+        A charge point is watched with all that is its own, a connector with what names it. An action that nobody ever
+        says is an error too: a monitor that stays silent for ever looks like a fleet that does.
         """
+        if action is not None:
+            self._check_action(action)
         if target is None:
             return self.plant.hub.watch(everything, action)
         return self.plant.hub.watch(only(frozenset(self.resolve(parse_target(target)))), action)
+
+    def _check_action(self, action: str) -> None:
+        named = {word.casefold(): word for word in (*self.plant.actions, *KINDS)}
+        if self.plant.actions and action.casefold() not in named:
+            near = [named[word] for word in get_close_matches(action.casefold(), named, n=3)]
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise TargetError(f"no action or event {action!r}{hint}")
 
     def resolve(self, target: Target) -> list[Address]:
         """Whom a target means now; raises TargetError when nobody.

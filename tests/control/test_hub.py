@@ -9,6 +9,7 @@ from counterparts.planted import Planted, planted
 
 from fleet.commands.target import TargetError
 from fleet.control.hub import KINDS, Hub, Watch, kind_of, message_of
+from fleet.core.dialects.v16 import Dialect16
 from fleet.core.reports import FrameSeen, FrameSent, StatusChanged, TransactionStarted
 
 
@@ -140,3 +141,11 @@ def test_kinds_are_the_reports_in_kebab_case() -> None:
     assert {"sent", "received", "status-changed"} <= set(KINDS)
     assert kind_of(FrameSeen) not in KINDS
     assert Hub.wants is not None
+
+
+async def test_an_action_that_nobody_ever_says_is_an_error_with_the_nearest_ones(autojump_clock: Any) -> None:
+    async with planted(1, plant={"actions": Dialect16.actions}) as on:
+        on.console.watch(action="heartbeat")
+        on.console.watch(action="status-changed")
+        with pytest.raises(TargetError, match=r"no action or event 'Hartbeat'; did you mean Heartbeat"):
+            on.console.watch(action="Hartbeat")
