@@ -27,7 +27,7 @@ from fleet.commands.target import parse_target
 from fleet.control.answer import Answer
 from fleet.control.client import ControlClosed
 from fleet.control.glance import Glance
-from fleet.errors import FleetError
+from fleet.errors import EXIT_DONE, FleetError
 from fleet.shell.answers import render_answer
 from fleet.shell.calling import call
 from fleet.shell.channel import Channel
@@ -102,6 +102,8 @@ class Shell:
         self._glance: Glance | None = None
         self._interrupted_at = -TWICE_S
         self._line = ""
+        self.exit_code = EXIT_DONE
+        """Of the lines of a script, the highest; a person sees for himself."""
 
     # ---- from outside ------------------------------------------------------------------------------------------------
 
@@ -121,7 +123,7 @@ class Shell:
 
     def _run_script(self) -> Leaving:
         try:
-            ended = run_script(self._channel, sys.stdin, self._stopped)
+            ended, self.exit_code = run_script(self._channel, sys.stdin, self._stopped)
         except ControlClosed as error:
             print(error, file=sys.stderr)
             return Leaving.GONE

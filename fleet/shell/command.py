@@ -9,7 +9,7 @@ from fleet.control.command import add_socket_argument
 from fleet.control.console import Console
 from fleet.control.paths import find_socket
 from fleet.control.plant import Plant
-from fleet.errors import EXIT_DONE, EXIT_FAILED, ConfigurationError
+from fleet.errors import EXIT_FAILED, ConfigurationError
 from fleet.shell.app import Leaving, Shell
 from fleet.shell.channel import RemoteChannel
 from fleet.shell.local import show_shell
@@ -41,13 +41,14 @@ def configure_attach(parser: argparse.ArgumentParser) -> None:
 
 
 def attach(args: argparse.Namespace) -> int:
-    """`fleet attach`: returns the exit code, 1 when the run went away meanwhile."""
+    """`fleet attach`: returns the exit code, of a script the highest of its lines; 1 when the run went away."""
     if args.socket is not None and args.control is not None:
         raise ConfigurationError("give the socket once: SOCKET or --control PATH")
     path = args.socket or args.control or find_socket()
     with ControlClient(path) as peer:
-        leaving = Shell(RemoteChannel(peer), banner=f"{path}: {BANNER}").run()
-    return EXIT_FAILED if leaving is Leaving.GONE else EXIT_DONE
+        shell = Shell(RemoteChannel(peer), banner=f"{path}: {BANNER}")
+        leaving = shell.run()
+    return EXIT_FAILED if leaving is Leaving.GONE else shell.exit_code
 
 
 def _only(plant: Plant) -> str | None:

@@ -6,19 +6,28 @@
 import sys
 import threading
 from queue import Empty, Queue
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+from fleet.errors import EXIT_DONE
 from fleet.shell.channel import Channel
 
 AHEAD_MAX = 100
 """Lines that are read before their turn: the source may never end."""
 
 
-def run_script(channel: Channel, source: TextIO, stopped: threading.Event) -> bool:
-    """Carry out every line of `source` until it ends or `stopped`; returns whether it came to the end.
+class Outcome(NamedTuple):
+    """How a script went: whether it came to its end, and the highest of its lines' exit codes."""
+
+    ended: bool
+    exit_code: int
+
+
+def run_script(channel: Channel, source: TextIO, stopped: threading.Event) -> Outcome:
+    """Carry out every line of `source` until it ends or `stopped`, also behind one that fails.
 
     Raises ControlClosed when the run is gone meanwhile.
     """
+    exit_code = EXIT_DONE
     lines: Queue[str | None] = Queue(AHEAD_MAX)
     threading.Thread(target=_read, args=(source, lines), name="shell-lines", daemon=True).start()
     # Whoever stops the shell can't interrupt a read; so another thread reads, and here is looked out for both.
@@ -28,11 +37,12 @@ def run_script(channel: Channel, source: TextIO, stopped: threading.Event) -> bo
         except Empty:
             continue
         if line is None:
-            return True
+            return Outcome(True, exit_code)
         if line.strip() and not line.lstrip().startswith("#"):
             answer = channel.execute(line.strip())
+            exit_code = max(exit_code, answer.exit_code)
             print(answer.text, file=sys.stdout if answer.error is None else sys.stderr, flush=True)
-    return False
+    return Outcome(False, exit_code)
 
 
 def _read(source: TextIO, lines: "Queue[str | None]") -> None:

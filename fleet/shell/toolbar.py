@@ -24,7 +24,7 @@ def toolbar(glance: Glance | None, width: int, monitoring: str = "") -> Fragment
     parts = [*_unusual(glance, monitoring), _states(glance.by_state)]
     parts += [
         [("", f"{format_count(glance.by_status.get(ConnectorStatus.CHARGING, 0))} charging")],
-        [("", f"{format_count(glance.running)} transactions")],
+        [("", f"{format_count(glance.running)} transaction{'' if glance.running == 1 else 's'}")],
         [("", format_power(glance.power_w))],
         [("", format_rate(glance.messages_per_s).replace("/s", " msg/s"))],
     ]

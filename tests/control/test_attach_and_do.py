@@ -177,6 +177,12 @@ def test_without_a_terminal_attach_carries_out_a_script(household: Household, ru
     assert run.process.poll() is None
 
 
+def test_a_script_ends_with_the_highest_exit_code_of_its_lines(household: Household, run: Told) -> None:
+    said = household.fleet("attach", script="plug CP0012/9\nbogus\nseed\n")
+    assert said.code == 104
+    assert "seed" in said.out
+
+
 # ---- which run -------------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ class Thrice:
 def test_a_source_without_an_end_is_read_no_further_than_somebody_can_follow(capsys: Any) -> None:
     stopped, source = threading.Event(), Endless()
     channel = Thrice(stopped)
-    assert not run_script(cast(Any, channel), cast(Any, source), stopped)
+    assert run_script(cast(Any, channel), cast(Any, source), stopped) == (False, 0)
     assert len(channel.lines) == 3
     assert source.read <= AHEAD_MAX + 5
     assert capsys.readouterr().out == "done\n" * 3
