@@ -74,7 +74,7 @@ def test_a_line_is_carried_out_and_answered_above_the_next_prompt(start: Start, 
 def test_the_toolbar_stands_in_the_last_line(start: Start) -> None:
     terminal = start()
     terminal.prompt()
-    assert terminal.screen.lines[-1] == " 1 registered │ 1 charging │ 1 transactions │ 7.2 kW │ 12.0 msg/s"
+    assert terminal.screen.lines[-1] == " 1 registered │ 1 charging │ 1 transaction │ 7.2 kW │ 12.0 msg/s"
 
 
 def test_the_prompt_shows_the_target_in_use(start: Start) -> None:
