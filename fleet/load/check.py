@@ -20,9 +20,9 @@ from fleet.load.config import GroupConfig, RunConfig, heartbeat_interval_s
 from fleet.load.drivers import QUEUE_MAX
 from fleet.quantities import format_duration
 
-# CPU of a MeterValues round trip through a whole charge point, as `tests/bench` measures it on the machine it was
-# written on: for a hint, not for a promise.
-_ROUND_TRIP_CPU_S = 150e-6
+# CPU of a MeterValues round trip through a whole charge point, as `tests/bench/round_trip.py` measured it on two shared
+# cores: for a hint, not for a promise.
+_ROUND_TRIP_CPU_S = 450e-6
 _STATUSES_PER_VISIT = 4  # Preparing, Charging, Finishing, Available
 _PAUSES_PER_VISIT = 2  # between cable and tag, and between tag and cable
 _CROWDED_SHARE = 0.2
