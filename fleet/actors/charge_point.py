@@ -166,7 +166,7 @@ async def _loop(
                     message = await receive()
                 now = current_time()
                 if type(message) not in UNOBSERVED:
-                    observe(charge_point_id, message)  # type: ignore[arg-type]
+                    observe(charge_point_id, message)  # type: ignore[arg-type]  # UNOBSERVED took the rest out
                 elif observer.frames_wanted and type(message) is FrameReceived:
                     observe(charge_point_id, FrameSeen(message.data, now))
                 ending = _carry_out(handle(message, now), life, connectors, link)
