@@ -340,6 +340,7 @@ def structure(payload: object, kind: type[T]) -> T:
     try:
         return _CONVERTER.structure(payload, kind)
     except Exception:
+        # The generated functions raise whatever they trip over; the slow walk names it. What it can't name is a bug.
         error = _diagnosed(payload, kind, "")
         if error is None:
             raise
