@@ -22,6 +22,7 @@ The rooms, from the ground up; each imports only what is named, and `tests/test_
     actors              mailbox, supervisor, and the tasks of connectors, charge points and the fleet. Imports core
     link                the WebSocket: connects, reconnects, tells apart what went wrong. Of the actors only the mailbox
     observe             everything counted: hears every report, reaches into nobody's state
+    verdict             what a run comes to: objectives, verdict, and the summary as text, JSON, JUnit and a page
     csms                the embedded central system: speaks ocpp, shares nothing else with the fleet it tests
     control             what somebody says to a fleet that runs, and what it shows: a console over the plant, live
                         events, scenarios, the control socket and its other end

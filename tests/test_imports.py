@@ -36,12 +36,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "actors": {"core", "commands", "words", "errors", "clock", "randomness"},
     "link": {"core", "words", "errors", "actors.mailbox"},
     "observe": {"core", "commands", "words", "errors", "quantities", "clock"},
+    "verdict": {"observe", "words", "errors", "quantities", "output"},
     "csms": {"ocpp", "ocpp.v", "words", "errors", "quantities"},
     "control": {"actors", "observe", "core", "commands", "words", "errors", "quantities", "clock"},
-    "load": {"actors", "actors.mailbox", "link", "observe", "core", "core.dialects", "commands", "control"}
+    "load": {
+        "actors",
+        "actors.mailbox",
+        "link",
+        "observe",
+        "verdict",
+        "version",
+        "core",
+        "core.dialects",
+        "commands",
+        "control",
+    }
     | {"words", "errors", "output", "quantities", "randomness", "clock"},
     "shell": {"control", "observe", "commands", "words", "errors", "quantities"},
-    "cli": {"load", "shell", "control", "csms", "errors", "output", "version"},
+    "cli": {"load", "shell", "control", "csms", "verdict", "errors", "output", "version"},
 }
 
 # What comes from outside the standard library; `attrs` may be used everywhere.
@@ -50,7 +62,8 @@ FOREIGN: dict[str, set[str]] = {
     "ocpp": {"cattrs", "orjson"},
     "actors": {"trio"},
     "link": {"trio", "trio_websocket", "wsproto"},
-    "observe": {"orjson", "rich", "trio"},
+    "observe": {"h11", "hdrh", "orjson", "prometheus_client", "rich", "trio"},
+    "verdict": {"cattrs", "jinja2", "orjson"},
     "csms": {"orjson", "trio", "trio_websocket", "wsproto"},
     "control": {"orjson", "trio"},
     "shell": {"prompt_toolkit", "trio"},

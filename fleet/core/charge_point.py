@@ -44,6 +44,7 @@ from fleet.core.reports import (
     ObservedReport,
     OutboxChanged,
     PowerChanged,
+    PoweredUp,
     ProtocolViolated,
     Registered,
     StatusChanged,
@@ -64,6 +65,7 @@ class ChargePoint:
 
     __slots__ = (
         "_effects",
+        "_oldest_seen",
         "_outbox_seen",
         "authorizer",
         "configuration",
@@ -114,6 +116,7 @@ class ChargePoint:
         """What the connectors are to obey."""
         self.pulse = Pulse()
         self._outbox_seen = len(memory.outbox)
+        self._oldest_seen = memory.outbox.oldest_due_at
         self._effects: list[Effect] = []
 
     # ---- the outside -------------------------------------------------------------------------------------------------
@@ -135,6 +138,7 @@ class ChargePoint:
         self.configure(now)
         status = ConnectorStatus.UNAVAILABLE if self.memory.inoperative else ConnectorStatus.AVAILABLE
         self.views[0].status = StatusChanged(0, now, status)
+        self.observe(PoweredUp(now))
         return self._settle(now)
 
     def handle(self, message: ChargePointMessage, now: float) -> list[Effect]:
@@ -295,9 +299,10 @@ class ChargePoint:
         waiting = self.exchange.waiting
         if waiting and self.speaking:
             waiting -= 1
-        if waiting != self._outbox_seen:
-            self._outbox_seen = waiting
-            self.observe(OutboxChanged(waiting, now))
+        oldest_due_at = self.exchange.oldest_due_at if waiting else math.inf
+        if waiting != self._outbox_seen or oldest_due_at != self._oldest_seen:
+            self._outbox_seen, self._oldest_seen = waiting, oldest_due_at
+            self.observe(OutboxChanged(waiting, now, oldest_due_at))
         effects, self._effects = self._effects, []
         return effects
 

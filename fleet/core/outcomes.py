@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
     """The CSMS answered."""
     outgoing = event.outgoing
-    charge_point.observe(CallSettled(outgoing.action, "Result", outgoing.due_at, event.sent_at, now))
+    charge_point.observe(_settled(event, "Result", now))
     context = outgoing.context
     dictator = context if type(context) is Dictator else None
     if dictator is not None and outgoing.raw:
@@ -52,7 +52,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
 def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
     """No good answer came; a transaction message is then tried again or lost, the exchange says which."""
     outgoing = event.outgoing
-    charge_point.observe(CallSettled(outgoing.action, event.code, outgoing.due_at, event.sent_at, now))
+    charge_point.observe(_settled(event, event.code, now))
     context = outgoing.context
     if type(context) is Dictator:
         dictation.failed(charge_point, context, event, now)
@@ -69,3 +69,10 @@ def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
             charge_point.order(context.connector, DenyAuthorization(context.id_tag, verdict.status))
     elif isinstance(context, StatusChanged):
         views.not_told(charge_point, context)
+
+
+def _settled(event: Completed | Failed, outcome: str, now: float) -> CallSettled:
+    outgoing = event.outgoing
+    return CallSettled(
+        outgoing.action, outcome, outgoing.due_at, event.sent_at, now, outgoing.transaction, outgoing.sent
+    )

@@ -4,6 +4,8 @@
 `transaction` is the charge point's own key of a transaction: the CSMS's id comes later, perhaps hours later.
 """
 
+import math
+
 from attrs import field, frozen
 
 from fleet.words import (
@@ -143,9 +145,16 @@ ConnectorReport = (
 
 @frozen
 class LinkUp:
-    """The WebSocket is open with the subprotocol agreed; `elapsed_s` from the first packet to there."""
+    """The WebSocket is open with the subprotocol agreed; `elapsed_s` from the first packet to there.
+
+    Of that `tcp_s` went by until the TCP connection stood (its name resolved too), `tls_s` until TLS did (None
+    without), `websocket_s` in the opening handshake.
+    """
 
     elapsed_s: float = 0.0
+    tcp_s: float = 0.0
+    tls_s: float | None = None
+    websocket_s: float = 0.0
 
 
 @frozen
@@ -178,6 +187,13 @@ LinkReport = LinkUp | LinkDown | ConnectFailed | FrameReceived
 
 
 @frozen
+class PoweredUp:
+    """A life of the charge point begins: it was switched on, or rebooted."""
+
+    at: float
+
+
+@frozen
 class Registered:
     """The CSMS answered BootNotification."""
 
@@ -191,6 +207,8 @@ class CallSettled:
     """One of our CALLs is over. `outcome`: Result, a CALLERROR code, Timeout, Disconnected, or BadResult.
 
     `due_at` when the charge point wanted to say it, `sent_at` when its frame went out (None if it never did).
+    `transaction` is the key of the transaction whose message it is; such a one is said again after a failure, and
+    `attempt` counts how often its frame has gone out so far.
     """
 
     action: str
@@ -198,6 +216,8 @@ class CallSettled:
     due_at: float
     sent_at: float | None
     at: float
+    transaction: str | None = None
+    attempt: int = 1
 
 
 @frozen
@@ -206,6 +226,24 @@ class CallServed:
 
     action: str
     outcome: str
+    at: float
+
+
+@frozen
+class RemoteStartAccepted:
+    """The CSMS asked for a transaction here, and was told that it is tried; `at` is when it asked."""
+
+    connector: int
+    id_tag: str
+    at: float
+
+
+@frozen
+class RemoteStopAccepted:
+    """The CSMS asked for this transaction to end, and was told that it is tried; `at` is when it asked."""
+
+    connector: int
+    transaction: str
     at: float
 
 
@@ -255,10 +293,14 @@ class ProtocolViolated:
 
 @frozen
 class OutboxChanged:
-    """How many transaction messages wait for the CSMS, beside the one that is being said to it."""
+    """How many transaction messages wait for the CSMS, beside the one that is being said to it.
+
+    `oldest_due_at` is since when the CSMS has been owed the oldest; inf where nothing waits.
+    """
 
     waiting: int
     at: float
+    oldest_due_at: float = math.inf
 
 
 @frozen
@@ -304,9 +346,12 @@ class FrameSeen:
 
 FrameReport = FrameSent | FrameSeen
 ChargePointReport = (
-    Registered
+    PoweredUp
+    | Registered
     | CallSettled
     | CallServed
+    | RemoteStartAccepted
+    | RemoteStopAccepted
     | TransactionBound
     | TransactionDelivered
     | MessageLost

@@ -23,7 +23,7 @@ from fleet.core.answers import (
     UnlockWanted,
 )
 from fleet.core.orders import GrantAuthorization
-from fleet.core.reports import AuthorizationRequested
+from fleet.core.reports import AuthorizationRequested, RemoteStartAccepted, RemoteStopAccepted
 from fleet.words import (
     AvailabilityStatus,
     ConfigurationStatus,
@@ -47,7 +47,7 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
         case RemoteStart():
             _remote_start(charge_point, message_id, request, now)
         case RemoteStop():
-            _remote_stop(charge_point, message_id, request)
+            _remote_stop(charge_point, message_id, request, now)
         case AvailabilityWanted():
             _availability(charge_point, message_id, request, now)
         case KeyChange():
@@ -75,6 +75,7 @@ def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteSta
     charge_point.respond(message_id, respond(connector is not None))
     if connector is None:
         return
+    charge_point.observe(RemoteStartAccepted(connector, request.id_tag, now))
     views.granted(charge_point.views[connector])
     if charge_point.configuration.authorize_remote_tx_requests:
         charge_point.request_authorization(AuthorizationRequested(connector, now, request.id_tag), now)
@@ -101,11 +102,12 @@ def _connector_for(charge_point: ChargePoint, request: RemoteStart) -> int | Non
     return min(candidates)[1] if candidates else None
 
 
-def _remote_stop(charge_point: ChargePoint, message_id: str, request: RemoteStop) -> None:
+def _remote_stop(charge_point: ChargePoint, message_id: str, request: RemoteStop, now: float) -> None:
     bindings = charge_point.memory.outbox.bindings
     for connector, view in enumerate(charge_point.views):
         if view.started is not None and bindings.get(view.started.transaction) == request.transaction_id:
             charge_point.respond(message_id, charge_point.dialect.remote_stop_response(True))
+            charge_point.observe(RemoteStopAccepted(connector, view.started.transaction, now))
             charge_point.order(connector, StopTransaction(StopReason.REMOTE))
             return
     charge_point.respond(message_id, charge_point.dialect.remote_stop_response(False))

@@ -26,7 +26,7 @@ from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkRepor
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import Endpoint
 from fleet.link.failures import Failure, connecting_failed, connection_ended, library_failed, slow_reader
-from fleet.link.wire import OpenStream, StageFailed, Wire, open_wire_stream
+from fleet.link.wire import Opened, OpenStream, StageFailed, Wire, open_wire_stream
 
 Gate = Callable[[], Awaitable[object]]
 
@@ -85,6 +85,7 @@ class _Link:
     # Of the connection under way: the nursery it lives in, and what became of it so far.
     nursery: trio.Nursery | None = None
     dialling: trio.CancelScope | None = None
+    opened: Opened | None = None
     wire: Wire | None = None
     socket: WebSocketConnection | None = None
     up_at: float | None = None
@@ -172,7 +173,7 @@ class _Link:
                     self._schedule_ping()
                     if self.dialling is not None:
                         self.dialling.cancel()
-                    await self.up.report(LinkUp(trio.current_time() - began_at))
+                    await self.up.report(self._link_up(trio.current_time() - began_at))
                     self.up_at = trio.current_time()
                     await self._listen(socket)
         except MailboxClosed:
@@ -180,6 +181,12 @@ class _Link:
         # While a close is under way the task that obeys orders ends the connection.
         if self.asked is None or self.up_at is None:
             self._end()
+
+    def _link_up(self, elapsed_s: float) -> LinkUp:
+        assert self.opened is not None
+        _, tcp_s, tls_s = self.opened
+        self.opened = None
+        return LinkUp(elapsed_s, tcp_s, tls_s, elapsed_s - tcp_s - (tls_s or 0.0))
 
     async def _open(self) -> WebSocketConnection | None:
         """A WebSocket with its subprotocol agreed, or None and `failure` set."""
@@ -190,9 +197,9 @@ class _Link:
         with trio.move_on_after(self.limits.connect_s):
             try:
                 if self.open_stream is not None:
-                    stream = await self.open_stream()
+                    opened = Opened(await self.open_stream())
                 else:
-                    stream = await open_wire_stream(target, self.endpoint.ssl_context)
+                    opened = await open_wire_stream(target, self.endpoint.ssl_context)
             except StageFailed as stage:
                 self._fail(stage.failure)
                 return None
@@ -200,7 +207,8 @@ class _Link:
                 self._fail(connecting_failed(error, stage="tcp"))
                 return None
             what = "answer to the WebSocket handshake"
-            self.wire = Wire(stream, self.endpoint.subprotocols, self.limits.send_s, self._give_up)
+            self.opened = opened
+            self.wire = Wire(opened.stream, self.endpoint.subprotocols, self.limits.send_s, self._give_up)
             return await wrap_client_stream(
                 nursery,
                 self.wire,  # type: ignore[arg-type]  # any stream will do, its own documentation says

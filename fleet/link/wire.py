@@ -8,6 +8,7 @@ given; it sees every byte pass, ends each of these at once and keeps the reason.
 import math
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import trio
 
@@ -29,14 +30,24 @@ class StageFailed(Exception):
         self.failure = failure
 
 
-async def open_wire_stream(target: Target, context: ssl.SSLContext | None) -> trio.abc.Stream:
+class Opened(NamedTuple):
+    """A stream, and how long its stages took, in s; `tls_s` is None without TLS."""
+
+    stream: trio.abc.Stream
+    tcp_s: float = 0.0
+    tls_s: float | None = None
+
+
+async def open_wire_stream(target: Target, context: ssl.SSLContext | None) -> Opened:
     """A TCP stream to the target, TLS on it for wss; raises `StageFailed`. Cancelled, it leaves nothing open."""
+    began_at = trio.current_time()
     try:
         plain = await trio.open_tcp_stream(target.host, target.port)
     except (OSError, ValueError) as error:
         raise StageFailed(connecting_failed(error, stage="tcp")) from None
+    connected_at = trio.current_time()
     if not target.secure:
-        return plain
+        return Opened(plain, connected_at - began_at)
     secured = trio.SSLStream(
         plain, context or default_ssl_context(), server_hostname=target.host, https_compatible=True
     )
@@ -48,7 +59,7 @@ async def open_wire_stream(target: Target, context: ssl.SSLContext | None) -> tr
     except BaseException:
         await trio.aclose_forcefully(plain)
         raise
-    return secured
+    return Opened(secured, connected_at - began_at, trio.current_time() - connected_at)
 
 
 class Wire(trio.abc.Stream):

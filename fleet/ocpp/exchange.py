@@ -136,6 +136,11 @@ class Exchange:
         """How many transaction messages the CSMS has not acknowledged."""
         return len(self._outbox.messages)
 
+    @property
+    def oldest_due_at(self) -> float:
+        """Since when the CSMS has been owed the oldest of them; inf if nothing waits."""
+        return self._outbox.oldest_due_at
+
     # ---- what the owner tells ----------------------------------------------------------------------------------------
 
     def link_up(self, now: float) -> None:
@@ -214,6 +219,7 @@ class Exchange:
         if outgoing is not None:
             attempt = _Attempt(self._message_id(), outgoing, now)
             self._flight = attempt
+            outgoing.sent += 1
             events.append(Send(pack(Call(attempt.id, outgoing.action, outgoing.payload))))
         return events
 

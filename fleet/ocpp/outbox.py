@@ -14,7 +14,8 @@ class Outgoing:
     transaction message belongs to, None for ordinary messages; with `needs_id` the payload gets the CSMS's id of that
     transaction as `transactionId` when it is sent. `context` is whatever the owner wants back with the outcome; the
     answer to a `raw` one is handed back as it came, unread.
-    The rest is the exchange's: `attempts` that failed, `not_before` for the next one, and the place in the `order`.
+    The rest is the exchange's: how often it was `sent`, `attempts` that failed (a cut is none), `not_before` for the
+    next one, and the place in the `order`.
     """
 
     action: str
@@ -24,6 +25,7 @@ class Outgoing:
     needs_id: bool = False
     context: object = None
     raw: bool = False
+    sent: int = 0
     attempts: int = 0
     not_before: float = -inf
     order: int = 0
