@@ -74,13 +74,13 @@ class Console:
             return Answer.wrong(f"{error}\n{error.caret(line)}")
         return await self.perform(parsed, scope)
 
-    async def perform(self, line: Line, scope: trio.CancelScope | None = None) -> Answer:
-        """As `execute`, for a line that is parsed already."""
+    async def perform(self, line: Line, scope: trio.CancelScope | None = None, *, in_scenario: bool = False) -> Answer:
+        """As `execute`, for a line that is parsed already; `in_scenario` where it is a step of one."""
         outcome = Outcome(redacted_line(line.text.strip()))
         with scope or trio.CancelScope() as own:
             self._scopes.add(own)
             try:
-                return await self._carry_out(line, outcome)
+                return await self._carry_out(line, outcome, in_scenario)
             except TargetError as error:
                 return Answer.wrong(str(error))
             except FleetError as error:
@@ -158,8 +158,9 @@ class Console:
 
     # ---- carrying out ------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, line: Line, outcome: Outcome) -> Answer:
+    async def _carry_out(self, line: Line, outcome: Outcome, in_scenario: bool) -> Answer:
         command = line.command
+        self.plant.note(command, outcome.what, in_scenario=in_scenario)
         if isinstance(command, get_args(FleetCommand)):
             return await self._for_the_fleet(cast(FleetCommand, command), line.target, outcome)
         if isinstance(command, get_args(ScenarioCommand)):

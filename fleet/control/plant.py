@@ -14,12 +14,16 @@ from attrs import define, field
 
 from fleet.actors.fleet import Fleet
 from fleet.clock import Clock
+from fleet.commands.registry import AnyCommand
 from fleet.commands.vocabulary import DEFAULT_ID_TAG
 from fleet.control.details import ConnectorDetails, Details
 from fleet.control.hub import Hub
+from fleet.control.notable import kind_of
+from fleet.control.redaction import redacted_line
 from fleet.core.keys import KEYS
 from fleet.core.plan import ChargePointPlan
 from fleet.observe.board import Board
+from fleet.observe.journal import Journal
 from fleet.observe.observer import Observer
 from fleet.words import ConnectorStatus
 
@@ -81,6 +85,7 @@ class Plant:
     actions: Sequence[str] = ()
     connect_rate_per_s: float = 50.0
     started_at: float = field(factory=trio.current_time)
+    journal: Journal = field(init=False)
     details: Details = field(factory=Details)
     hub: Hub = field(init=False)
     draining: bool = field(default=False, init=False)
@@ -90,12 +95,19 @@ class Plant:
     """Samples drawn so far, so that each is another one."""
 
     def __attrs_post_init__(self) -> None:
+        self.journal = Journal(self.clock)
         self.observer.add(self.details)
         self.hub = Hub(self.observer, self.clock)
 
     def like(self) -> ChargePointPlan | None:
         """Whom one who is added by name is like."""
         return self.model or next((berth.plan for berth in self.fleet.berths.values()), None)
+
+    def note(self, command: AnyCommand, line: str, *, in_scenario: bool = False) -> None:
+        """Somebody gives this command, in these words: remember it where it changes anything."""
+        kind = kind_of(command, in_scenario=in_scenario)
+        if kind is not None:
+            self.journal.note(kind, redacted_line(line), trio.current_time())
 
     def ask_for_the_end(self) -> None:
         """The run drains and ends."""

@@ -173,6 +173,7 @@ class _Run:
         """A command to connectors or charge points."""
         outcome = Outcome(step.text)
         addresses = self._whom(step)
+        self.console.plant.note(command, step.text, in_scenario=True)
         await ask_all(self.console.plant.fleet, addresses, command, outcome)
         # They answered in any order.
         names = list(dict.fromkeys(render_address(each) for each in addresses))
@@ -189,7 +190,7 @@ class _Run:
         target = step.target
         if step.needs_supply or (step.supplied and self.used):
             target = Target.of(self._whom(step))
-        answer = await self.console.perform(Line(step.command, target, step.text))
+        answer = await self.console.perform(Line(step.command, target, step.text), in_scenario=True)
         if step.refused and answer.ok:
             raise _Failed(f"expected {step.text} to be refused, but it was done")
         if not step.refused and not answer.ok:
