@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from fleet.quantities import format_duration
+
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -25,6 +27,24 @@ def format_rate(rate_per_s: float) -> str:
     if rate_per_s >= 100:
         return f"{rate_per_s:,.0f}/s"
     return f"{rate_per_s:.1f}/s" if rate_per_s >= 1 or rate_per_s == 0 else f"{rate_per_s:.2g}/s"
+
+
+def format_latency(latency_s: float, *, at_least: bool = False) -> str:
+    """`0.85ms`, `12.4ms`, `1.24s`, `2m10s`; one that is only a lower bound is `>30s`.
+
+    Milliseconds down to the microsecond, unlike a duration that a person sets: columns of them are compared at a glance.
+    """
+    bound = ">" if at_least else ""
+    if latency_s < 0.5e-6:
+        return f"{bound}0ms"
+    if latency_s < 0.001:
+        return f"{bound}{latency_s * 1e3:.2g}ms"
+    return bound + format_duration(latency_s)
+
+
+def printable(text: str) -> str:
+    """Foreign words as one line for a terminal: whatever would move its cursor or colour it is escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def format_clock(elapsed_s: float) -> str:

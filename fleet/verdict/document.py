@@ -89,6 +89,10 @@ class ChargePoints:
     restarts: dict[str, int]
     crashes: dict[str, int]
     given_up: int
+    given_up_for: dict[str, int] = field(factory=dict)
+    """The same by cause."""
+    cases: dict[str, tuple[str, ...]] = field(factory=dict)
+    """Where each crash and each cause for giving up was met first: a few charge points by word."""
 
 
 @frozen
@@ -127,6 +131,8 @@ class Transactions:
     open: int
     abandoned: int
     by_reason: dict[str, int]
+    waiting: int = 0
+    """Transaction messages that still waited for an answer when the run ended."""
 
 
 @frozen

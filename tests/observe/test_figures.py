@@ -1,6 +1,14 @@
 import pytest
 
-from fleet.observe.figures import format_clock, format_counts, format_energy, format_power, format_rate
+from fleet.observe.figures import (
+    format_clock,
+    format_counts,
+    format_energy,
+    format_latency,
+    format_power,
+    format_rate,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,3 +35,25 @@ def test_a_rate_has_as_many_digits_as_anybody_reads(rate: float, text: str) -> N
 
 def test_what_is_zero_is_not_listed() -> None:
     assert format_counts([("Charging", 1200), ("Faulted", 0), ("Available", 3)]) == "1,200 Charging, 3 Available"
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "text"),
+    [
+        (0, "0ms"),
+        (1e-6, "0.001ms"),
+        (0.00085, "0.85ms"),
+        (0.0009999, "1ms"),
+        (0.0124, "12.4ms"),
+        (0.9999, "1s"),
+        (1.237, "1.24s"),
+        (130, "2m10s"),
+    ],
+)
+def test_a_latency_has_the_unit_that_fits_and_no_smaller_one_than_milliseconds(latency_s: float, text: str) -> None:
+    assert format_latency(latency_s) == text
+    assert format_latency(latency_s, at_least=True) == ">" + text
+
+
+def test_foreign_words_cannot_move_the_cursor_of_a_terminal() -> None:
+    assert printable("red \x1b[31m\nπ") == "red \\x1b[31m\\nπ"
