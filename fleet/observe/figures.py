@@ -32,7 +32,7 @@ def format_rate(rate_per_s: float) -> str:
 def format_latency(latency_s: float, *, at_least: bool = False) -> str:
     """`0.85ms`, `12.4ms`, `1.24s`, `2m10s`; one that is only a lower bound is `>30s`.
 
-    Milliseconds down to the microsecond, unlike a duration that a person sets: columns of them are compared at a glance.
+    Milliseconds down to the microsecond, unlike a duration that a person sets, so that a column reads at a glance.
     """
     bound = ">" if at_least else ""
     if latency_s < 0.5e-6:
