@@ -43,8 +43,8 @@ from fleet.control.asking import Outcome, ask_all
 from fleet.control.glance import Glance
 from fleet.control.hub import KINDS, Watch, everything, only
 from fleet.control.plant import Plant
-from fleet.control.redaction import redacted_line
 from fleet.errors import EXIT_FAILED, FleetError
+from fleet.observe.redaction import redacted_line
 
 RATE_OVER_S = 1.0
 """Messages per second are counted over at least this long."""

@@ -17,9 +17,9 @@ import orjson
 import trio
 
 from fleet.clock import Clock
-from fleet.control.redaction import redacted
 from fleet.core import reports
 from fleet.observe.observer import Observer
+from fleet.observe.redaction import redacted, redacted_broken
 
 EVENTS_MAX = 2_000
 """Events that wait for one watch."""
@@ -187,7 +187,7 @@ def message_of(text: str | bytes) -> Event:
             event["payload"] = event["frame"][3]
     except (ValueError, LookupError, TypeError):
         shown = text if isinstance(text, str) else text.decode(errors="replace")
-        return {"message": "broken", "frame": shown}
+        return {"message": "broken", "frame": redacted_broken(shown)}
     return event
 
 

@@ -19,12 +19,12 @@ from fleet.commands.vocabulary import DEFAULT_ID_TAG
 from fleet.control.details import ConnectorDetails, Details
 from fleet.control.hub import Hub
 from fleet.control.notable import kind_of
-from fleet.control.redaction import redacted_line
 from fleet.core.keys import KEYS
 from fleet.core.plan import ChargePointPlan
 from fleet.observe.board import Board
 from fleet.observe.journal import Journal
 from fleet.observe.observer import Observer
+from fleet.observe.redaction import redacted_line
 from fleet.words import ConnectorStatus
 
 ID_TAGS_MAX = 100

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fleet.control.redaction import redacted, redacted_line
+from fleet.observe.redaction import redacted, redacted_line
 
 
 @pytest.mark.parametrize(
