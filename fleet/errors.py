@@ -6,8 +6,10 @@ crashes with its traceback.
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_INVALID = 98
+"""The result is worth nothing, as the generator could not keep up or the run did not come to what it was to do."""
 EXIT_EXPECTATION = 99
-"""Something that a scenario expected was not so."""
+"""An objective failed, the books don't balance, or something that a scenario expected was not so."""
 EXIT_CONFIGURATION = 104
 EXIT_INTERRUPTED = 105
 
@@ -25,4 +27,6 @@ class ConfigurationError(FleetError):
 
 
 class UnreachableError(FleetError):
-    """The CSMS could not be reached by any charge point."""
+    """The CSMS could not be reached by any charge point, or let none in: nothing was measured."""
+
+    exit_code = EXIT_INVALID

@@ -1,4 +1,4 @@
-"""Durations and rates as people write them: `50ms`, `2s`, `10m`, `1h30m`; `50/s`, `120/min`.
+"""Durations, rates and sizes as people write them: `50ms`, `2s`, `10m`, `1h30m`; `50/s`, `120/min`; `100MB`.
 
 A leaf: the command line, configuration files and the shell read their quantities here, so that one spelling works
 everywhere. A number always carries its unit, because a bare `10` means seconds to one reader and minutes to the next;
@@ -16,6 +16,8 @@ _RATE = re.compile(rf"({_NUMBER})\s*/\s*({_NUMBER})?\s*(min|s|m|h|d)")
 # A century: beyond it a duration is a slip of the keyboard, and far beyond it floats overflow.
 _DURATION_MAX_S = 100 * 366 * 86_400.0
 _RATE_MAX_PER_S = 1e9
+_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SIZE = re.compile(rf"({_NUMBER})\s*({'|'.join(_BYTES)})", re.IGNORECASE)
 
 
 def parse_duration(text: str) -> float:
@@ -53,6 +55,17 @@ def parse_rate(text: str) -> float:
     if rate_per_s > _RATE_MAX_PER_S:
         raise ValueError(f"not a rate: {_quoted(text)} is more than a billion per second")
     return rate_per_s
+
+
+def parse_size(text: str) -> int:
+    """Bytes in `text`, such as `100MB`, `1.5 GiB` or `64kB`, more than zero; raises ValueError with one clear line."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"not a size: {_quoted(text)}; expected a number with its unit, such as 64kB, 100MB or 1GiB")
+    size = int(float(match[1]) * next(value for unit, value in _BYTES.items() if unit.lower() == match[2].lower()))
+    if size < 1:
+        raise ValueError(f"not a size: {_quoted(text)}; it must be more than zero")
+    return size
 
 
 def format_duration(duration_s: float) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.quantities import format_duration, parse_duration, parse_rate
+from fleet.quantities import format_duration, parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,17 @@ def test_a_duration_is_written_for_people(seconds: float, text: str) -> None:
 @given(st.floats(min_value=1e-6, max_value=1e8))
 def test_what_is_written_reads_back_within_its_rounding(seconds: float) -> None:
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("64kB", 64_000), ("100MB", 100_000_000), ("100 mb", 100_000_000), ("1.5GiB", 1_610_612_736), ("1B", 1)],
+)
+def test_a_size_is_a_number_with_its_unit(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "100", "MB", "-1MB", "1TB", "0.1B", "0kB"])
+def test_a_size_without_a_unit_or_of_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a size: "):
+        parse_size(text)

@@ -110,9 +110,9 @@ def test_a_second_interrupt_stops_at_once() -> None:
     assert "Traceback" not in complaints
 
 
-def test_a_csms_that_is_not_there_is_one_clear_line_and_exit_code_1() -> None:
+def test_a_csms_that_is_not_there_is_one_clear_line_and_exit_code_98() -> None:
     done = run("--url", "ws://127.0.0.1:1/ocpp", "--charge-points", "5", "--duration", "3s")
-    assert done.returncode == 1
+    assert done.returncode == 98
     assert re.search(r"fleet: error: no charge point could connect to ws://127\.0\.0\.1:1/ocpp.*refused", done.stderr)
     assert "Traceback" not in done.stderr
 
@@ -196,7 +196,7 @@ def test_a_csms_that_accepts_nobody_fails_the_run() -> None:
     done = run("--url", url, "--charge-points", "3", "--duration", "4s")
     csms.terminate()
     csms.communicate(timeout=10)
-    assert done.returncode == 1, done.stdout
+    assert done.returncode == 98, done.stdout
     assert "accepted no charge point" in done.stderr
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Protocol
 
 import trio
-from attrs import define, field
+from attrs import Factory, define, field
 
 from fleet.actors.fleet import Fleet
 from fleet.clock import Clock
@@ -85,7 +85,7 @@ class Plant:
     actions: Sequence[str] = ()
     connect_rate_per_s: float = 50.0
     started_at: float = field(factory=trio.current_time)
-    journal: Journal = field(init=False)
+    journal: Journal = field(default=Factory(lambda plant: Journal(plant.clock), takes_self=True))
     details: Details = field(factory=Details)
     hub: Hub = field(init=False)
     draining: bool = field(default=False, init=False)
@@ -95,7 +95,6 @@ class Plant:
     """Samples drawn so far, so that each is another one."""
 
     def __attrs_post_init__(self) -> None:
-        self.journal = Journal(self.clock)
         self.observer.add(self.details)
         self.hub = Hub(self.observer, self.clock)
 

@@ -24,13 +24,18 @@ class Ending:
     """Stop at once, drained or not."""
     interrupted: bool = False
     """By a signal or Ctrl-C, not by a command that says so."""
+    lingering: bool = False
+    """The run is over, only its metrics are still there to be read."""
 
     def drain(self) -> None:
         """Somebody who may say so has had enough."""
         self.asked.set()
 
     def interrupt(self) -> None:
-        """A signal: drain; or, when that is going on already, stop at once."""
+        """A signal: drain; or, when that is going on already, stop at once. It doesn't change what is over."""
+        if self.lingering:
+            self.abort.set()
+            return
         self.interrupted = True
         if self.asked.is_set():
             self.abort.set()
@@ -43,6 +48,12 @@ class Ending:
         _leave_lost_terminals()
         if not self.asked.is_set():
             self.interrupt()
+
+    async def linger(self, seconds: float) -> None:
+        """Be there for so long after the end, or until a signal says that nobody needs it."""
+        self.lingering = True
+        with trio.move_on_after(seconds):
+            await self.abort.wait()
 
     def watch_output(self) -> None:
         """Drain when nobody reads the output any more; one that is full only falls silent. Needs a running loop."""
