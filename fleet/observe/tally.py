@@ -53,12 +53,12 @@ def count_kind(counts: dict[tuple[str, str], int], action: str, outcome: str) ->
     kind = action, outcome
     count = counts.get(kind)
     if count is None:
-        kind = (_word(action), _word(outcome)) if len(counts) < KINDS_MAX else (OTHER, OTHER)
+        kind = (short_word(action), short_word(outcome)) if len(counts) < KINDS_MAX else (OTHER, OTHER)
         count = counts.get(kind, 0)
     counts[kind] = count + 1
 
 
-def _word(text: str) -> str:
+def short_word(text: str) -> str:
     """Foreign text as a short word that can be printed."""
     word = text if text.isprintable() else ascii(text)[1:-1]
     return word if len(word) <= WORD_LENGTH_MAX else f"{word[:WORD_LENGTH_MAX]}..."
