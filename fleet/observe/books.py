@@ -9,18 +9,22 @@ The records may be those of a CSMS that serves other fleets too. Whose transacti
 a charge point that tried to connect is ours, whether or not it ever charged, so that what a CSMS makes up about it is
 found.
 
-Memory: what is open is few. A transaction that is closed and acknowledged is five numbers in arrays, 30 bytes, because
-at the end each one has to be found in the records; a million of them are 30 MB. So is one whose stop was given up.
+The messages themselves are counted too, by what became of them. Said twice or late they leave the books as they are;
+lost or out of order they don't.
+
+Memory: what is open is few. A transaction that is closed and acknowledged is seven numbers in arrays, 33 bytes, because
+at the end each one has to be found in the records; a million of them are 33 MB. So is one whose stop was given up.
 Whatever else was to be said about it is said when it closes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from fleet.core.meter import whole_wh
 from fleet.core.reports import (
+    CallSettled,
     ConnectFailed,
     LinkUp,
     MessageLost,
@@ -32,10 +36,15 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.observe.ledger import Entry, Findings, Pages
+from fleet.observe.ledger import LATE_S, STARTED, STOPPED, Entry, Fate, Findings, Pages, id_tag_mark
 from fleet.observe.records import Comparison, Record, read_records
+from fleet.observe.tally import Tally
 
-__all__ = ["Balance", "Books", "Record", "read_records"]
+__all__ = ["LATE_S", "Balance", "Books", "Fate", "Record", "read_records"]
+
+START, METER_VALUES, STOP = "StartTransaction", "MeterValues", "StopTransaction"
+TRANSACTION_MESSAGES = (START, METER_VALUES, STOP)
+_SETTLED = "Result"
 
 
 @frozen
@@ -61,6 +70,10 @@ class Balance:
     """Stopped, and the CSMS never said that it knows."""
     lost: int
     """Transactions whose stop was given up; a reading that was lost on the way loses no transaction."""
+    difference_wh: int = 0
+    """Between the largest and the smallest of the energies."""
+    violations: dict[str, int] = field(factory=dict)
+    """What is wrong, counted by a rule of `fleet.observe.rules.BOOK_RULES`."""
     open_there: int = 0
     """Closed here, open in the records."""
     missing: int = 0
@@ -72,7 +85,7 @@ class Balance:
     different: int = 0
     """Known to both sides, but not the same."""
     findings: tuple[str, ...] = ()
-    """One line each for what is wrong, the first `FINDINGS_MAX` of them and how many more."""
+    """One line each for what is wrong, `FINDINGS_MAX` of them at most, then how many more."""
 
     @property
     def balanced(self) -> bool:
@@ -100,9 +113,12 @@ class Books:
         self._closed = Pages()
         self._given_up = Pages()
         self._trails: dict[tuple[str, int], Trail] = {}
-        self._lost = Findings()
         self._wrong = Findings()
         self._handlers = self._dispatch()
+        self.messages = {action: Fate() for action in TRANSACTION_MESSAGES}
+        """What became of the transaction messages, by action."""
+        self.violations: Tally = self._wrong.violations
+        """What is wrong by now, by rule; after `compare`, what was wrong in the end."""
         self.started = 0
         self.stopped = 0
         self.lost_messages = 0
@@ -140,6 +156,7 @@ class Books:
 
     def _dispatch(self) -> dict[type[ObservedReport], Callable[[str, Any], None]]:
         return {
+            CallSettled: self._settled,
             LinkUp: self._connecting,
             ConnectFailed: self._connecting,
             MeterSampled: self._metered,
@@ -154,6 +171,33 @@ class Books:
     def _connecting(self, charge_point_id: str, report: LinkUp | ConnectFailed) -> None:
         """It is one of ours: that is all there is to it."""
 
+    def _settled(self, charge_point_id: str, report: CallSettled) -> None:
+        """One of our CALLs is over; where it is a transaction message that arrived, that is its fate."""
+        key = report.transaction
+        if key is None or report.outcome != _SETTLED:
+            return
+        action = report.action
+        fate = self.messages.get(action)
+        if fate is None:
+            fate = self.messages[action] = Fate()
+        fate.delivered += 1
+        entry = self._open.get((charge_point_id, key))
+        if report.attempt > 1:
+            fate.repeated += 1
+            if entry is not None and action != METER_VALUES:
+                entry.said_again |= STARTED if action == START else STOPPED
+        if report.at - report.due_at > LATE_S:
+            fate.late += 1
+        # The start's answer binds the id before anything else goes, the stop's closes the entry after everything.
+        if entry is None or (entry.transaction_id is None) is not (action == START):
+            fate.out_of_order += 1
+            self._breach("out-of-order", f"{charge_point_id}: {action} of {key} was delivered out of order")
+
+    def _breach(self, rule: str, line: str) -> None:
+        # What a comparison came to before this is out of date.
+        self.violations = self._wrong.violations
+        self._wrong.add(rule, line)
+
     def _metered(self, charge_point_id: str, report: MeterSampled | PowerChanged) -> None:
         self._trail(charge_point_id, report.connector, whole_wh(report.register_wh))
 
@@ -167,7 +211,9 @@ class Books:
 
     def _started(self, charge_point_id: str, report: TransactionStarted) -> None:
         self.started += 1
-        self._open[charge_point_id, report.transaction] = Entry(report.connector, report.meter_start_wh)
+        self._open[charge_point_id, report.transaction] = Entry(
+            report.connector, report.meter_start_wh, id_tag_mark=id_tag_mark(report.id_tag)
+        )
         self._trail(charge_point_id, report.connector, report.meter_start_wh).running += 1
 
     def _bound(self, charge_point_id: str, report: TransactionBound) -> None:
@@ -178,7 +224,9 @@ class Books:
     def _stopped(self, charge_point_id: str, report: TransactionStopped) -> None:
         entry = self._open.get((charge_point_id, report.transaction))
         if entry is None or entry.meter_stop_wh is not None:
-            self._wrong.add(f"{charge_point_id}/{report.connector}: {report.transaction} was stopped but never started")
+            where = f"{charge_point_id}/{report.connector}: {report.transaction}"
+            how = "stopped but never started" if entry is None else "stopped twice"
+            self._breach("stop-without-start", f"{where} was {how}")
             return
         self.stopped += 1
         entry.meter_stop_wh = report.meter_stop_wh
@@ -191,41 +239,57 @@ class Books:
         entry = self._open.pop((charge_point_id, report.transaction), None)
         where = f"{charge_point_id}/{report.connector} transaction {report.transaction_id}"
         if entry is None or entry.meter_stop_wh is None:
-            self._wrong.add(f"{where}: acknowledged but never stopped")
+            self._breach("acknowledged-without-stop", f"{where}: acknowledged but never stopped")
             return
         self.acknowledged_wh += report.energy_wh
         if report.energy_wh != entry.energy_wh:
-            self._wrong.add(f"{where}: {entry.energy_wh} Wh were reported, {report.energy_wh} Wh acknowledged")
+            line = f"{where}: {entry.energy_wh} Wh were reported, {report.energy_wh} Wh acknowledged"
+            self._breach("acknowledged-difference", line)
         entry.transaction_id = report.transaction_id
         self._closed.add(self._numbers[charge_point_id], entry)
 
     def _message_lost(self, charge_point_id: str, report: MessageLost) -> None:
         self.lost_messages += 1
-        self._lost.add(f"{charge_point_id}: {report.action} of {report.transaction} was lost: {report.reason}")
+        fate = self.messages.get(report.action)
+        if fate is None:
+            fate = self.messages[report.action] = Fate()
+        fate.lost += 1
+        line = f"{charge_point_id}: {report.action} of {report.transaction} was lost: {report.reason}"
+        self._breach("lost-message", line)
         key = charge_point_id, report.transaction
         entry = self._open.get(key)
         if report.final and entry is not None and entry.meter_stop_wh is not None:
             del self._open[key]
             self._given_up.add(self._numbers[charge_point_id], entry)
-            self._lost.add(_unacknowledged(charge_point_id, report.transaction, entry))
+            self._breach("lost-transaction", _unacknowledged(charge_point_id, report.transaction, entry))
 
     # ---- the balance -------------------------------------------------------------------------------------------------
 
     def compare(self, records: Iterable[Record] | None = None) -> Balance:
-        """The balance so far, with the CSMS's records (see `fleet.csms.records`) where there are any."""
-        findings = Findings((*self._wrong, *self._lost))
+        """The balance so far, with the CSMS's records (see `fleet.csms.records`) where there are any.
+
+        What it finds beyond what was wrong already is in `violations` too, until something else goes wrong.
+        """
+        findings = self._wrong.copy()
         metered_wh = self._compare_meters(findings)
         open_here, undelivered = 0, self.lost
         for (charge_point_id, key), entry in self._open.items():
             if entry.meter_stop_wh is None:
                 open_here += 1
-                findings.add(f"{charge_point_id}/{entry.connector}: {key} was never stopped")
+                findings.add("never-stopped", f"{charge_point_id}/{entry.connector}: {key} was never stopped")
             else:
                 undelivered += 1
-                findings.add(_unacknowledged(charge_point_id, key, entry))
+                findings.add("unacknowledged", _unacknowledged(charge_point_id, key, entry))
         there = None if records is None else Comparison(self._ids, self._closed, self._unclosed(), findings)
         if there is not None and records is not None:
             there.take(records)
+        energies = {"metered": metered_wh, "reported": self.reported_wh, "acknowledged": self.acknowledged_wh}
+        if there is not None:
+            energies["recorded"] = there.energy_wh
+        difference_wh = max(energies.values()) - min(energies.values())
+        if difference_wh:
+            _tell_difference(energies, findings)
+        self.violations = findings.violations
         return Balance(
             started=self.started,
             stopped=self.stopped,
@@ -238,6 +302,8 @@ class Books:
             open_here=open_here,
             undelivered=undelivered,
             lost=self.lost,
+            difference_wh=difference_wh,
+            violations=dict(findings.violations.counts),
             open_there=there.open if there else 0,
             missing=there.missing if there else 0,
             duplicated=there.duplicated if there else 0,
@@ -263,11 +329,21 @@ class Books:
             # A register that still runs is ahead of what was reported, and its transaction is a finding of its own.
             if not trail.running and gained_wh != trail.reported_wh:
                 findings.add(
+                    "meter-difference",
                     f"{charge_point_id}/{connector}: the meter counted {gained_wh} Wh, "
-                    f"its transactions reported {trail.reported_wh} Wh"
+                    f"its transactions reported {trail.reported_wh} Wh",
                 )
         return metered_wh
 
 
 def _unacknowledged(charge_point_id: str, transaction: str, entry: Entry) -> str:
     return f"{charge_point_id}/{entry.connector}: {transaction}, {entry.energy_wh} Wh, was never acknowledged"
+
+
+def _tell_difference(energies: Mapping[str, int], findings: Findings) -> None:
+    """The sums differ: as a rule because of what has been found already, which says it better."""
+    line = "the energies are not one: " + ", ".join(f"{energy_wh} Wh {word}" for word, energy_wh in energies.items())
+    if findings:
+        findings.violations.add("energy-difference", line)
+    else:
+        findings.add("energy-difference", line)

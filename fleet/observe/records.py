@@ -3,6 +3,9 @@
 A record and a transaction of ours are the same if charge point and transaction id are, as that is all the two sides
 have in common. Records are read one after the other and none is kept, except those that nobody here knows; which of
 ours were seen is one byte each. What is recorded of charge points that aren't ours is another fleet's business.
+
+A CSMS that was told twice may write it twice, as long as it says the same. What was said once and is there twice is a
+double booking.
 """
 
 from array import array
@@ -15,13 +18,16 @@ import orjson
 from attrs import define
 
 from fleet.errors import FleetError
-from fleet.observe.ledger import Entry, Findings, Pages
+from fleet.observe.ledger import STARTED, STOPPED, Entry, Findings, Pages, id_tag_mark, in_64_bits
 
 Record = Mapping[str, Any]
 
-_STARTED = 1
-_STOPPED = 2
-_IDS = 2**64
+# Beside `STARTED` and `STOPPED`: what was found already and is said once of a transaction.
+_DIFFERENT, _DOUBLED = 4, 8
+_NUMBERS = 2**64
+_ORIGIN = 2**63
+_OF_START = ("connector", "meter_start_wh")
+_OF_STOP = (*_OF_START, "meter_stop_wh", "energy_wh")
 UNKNOWN_MAX = 10_000
 """Records that nobody here knows, of which more is said than how many they are."""
 
@@ -73,15 +79,16 @@ class Comparison:
         self._numbers = {charge_point_id: number for number, charge_point_id in enumerate(ids)}
         self._closed = closed
         self._unclosed = unclosed
+        # A transaction's place is its index in `closed`, or beyond that in `unclosed`.
         self._unclosed_by_id = {
-            (charge_point_id, entry.transaction_id): entry
-            for charge_point_id, entry in unclosed
+            (charge_point_id, entry.transaction_id): place
+            for place, (charge_point_id, entry) in enumerate(unclosed, start=len(closed))
             if entry.transaction_id is not None
         }
         self._findings = findings
         # Places in `closed`, sorted, for finding an id: a dict would weigh several times what it finds.
         self._order = array("q", sorted(range(len(closed)), key=self._key))
-        self._seen = bytearray(len(closed))
+        self._seen = bytearray(len(closed) + len(unclosed))
         self._unknown: dict[tuple[str, int], Unknown] = {}
         self.closed = 0
         """Closed in the records."""
@@ -92,15 +99,38 @@ class Comparison:
         self.unknown = 0
         self.different = 0
 
-    def _key(self, place: int) -> int:
-        return self._closed.charge_point[place] * _IDS + self._closed.transaction_id[place]
+    def _name(self, place: int) -> int:
+        """Charge point and transaction id in one number."""
+        return self._closed.charge_point[place] * _NUMBERS + self._closed.transaction_id[place] + _ORIGIN
 
-    def _find(self, number: int, transaction_id: int) -> int | None:
-        key = number * _IDS + transaction_id
-        index = bisect_left(self._order, key, key=self._key)
-        if index == len(self._order) or self._key(self._order[index]) != key:
-            return None
-        return self._order[index]
+    def _key(self, place: int) -> int:
+        """The same with the meter's reading, which tells transactions apart that were given one id."""
+        return self._name(place) * _NUMBERS + self._closed.meter_start_wh[place] + _ORIGIN
+
+    def _find(self, charge_point_id: str, number: int, record: Record, mark: int) -> int | None:
+        """The place of the transaction that a record is about; None where there is none of this id."""
+        transaction_id, order, closed = record["transaction_id"], self._order, len(self._order)
+        name = number * _NUMBERS + in_64_bits(transaction_id) + _ORIGIN
+        key = name * _NUMBERS + record["meter_start_wh"] + _ORIGIN
+        index = bisect_left(order, key, key=self._key)
+        found = None
+        while index < closed and self._key(order[index]) == key:
+            found = order[index]
+            if not self._seen[found] & mark:
+                break
+            index += 1
+        if found is not None:
+            return found
+        waiting = self._unclosed_by_id.get((charge_point_id, transaction_id))
+        if waiting is not None:
+            return waiting
+        # Its meter says otherwise: then it is one whose record was altered.
+        index = bisect_left(order, name * _NUMBERS, key=self._key)
+        return order[index] if index < closed and self._name(order[index]) == name else None
+
+    def _entry(self, place: int) -> Entry:
+        closed = len(self._closed)
+        return self._closed.entry(place) if place < closed else self._unclosed[place - closed][1]
 
     def take(self, records: Iterable[Record]) -> None:
         """Compare every record with ours, and ours with what was recorded."""
@@ -118,35 +148,48 @@ class Comparison:
         number = self._numbers.get(charge_point_id)
         if number is None:
             return
-        place = self._find(number, transaction_id)
-        mark = _STARTED if record["kind"] == "start" else _STOPPED
-        if place is not None:
-            if self._seen[place] & mark:
-                return  # The CSMS was told again, and wrote it again: that's its way of being sure.
-            self._seen[place] |= mark
-            ours = self._closed.entry(place)
-        elif (entry := self._unclosed_by_id.get((charge_point_id, transaction_id))) is not None:
-            ours = entry
-        else:
+        mark = STARTED if record["kind"] == "start" else STOPPED
+        place = self._find(charge_point_id, number, record, mark)
+        if place is None:
             self._take_unknown(record, charge_point_id, transaction_id)
             return
-        if mark == _STOPPED:
+        ours = self._entry(place)
+        where = f"{charge_point_id}/{ours.connector} transaction {transaction_id}"
+        again = self._seen[place] & mark
+        doubled = again and not self._may_come_again(place, ours, mark)
+        if doubled and not self._seen[place] & _DOUBLED:
+            self._seen[place] |= _DOUBLED
+            self.duplicated += 1
+            line = f"{where}, {ours.energy_wh} Wh: its {record['kind']} is in the records again, and was said once"
+            self._findings.add("duplicated", line)
+        if mark == STARTED and self._seen[place] & STOPPED and not again:
+            self._findings.violations.add("stop-before-start", where)
+        self._seen[place] |= mark
+        if mark == STOPPED and (doubled or not again):
             self.closed += 1
             self.energy_wh += record["energy_wh"]
-            self._compare(record, ours, f"{charge_point_id}/{ours.connector} transaction {transaction_id}")
+        self._compare(record, place, ours, where)
 
-    def _compare(self, record: Record, ours: Entry, where: str) -> None:
+    def _may_come_again(self, place: int, ours: Entry, mark: int) -> bool:
+        """Whether the CSMS was or may have been told twice; a stop without an acknowledgement is said many times."""
+        return bool(ours.said_again & mark) or (mark == STOPPED and place >= len(self._closed))
+
+    def _compare(self, record: Record, place: int, ours: Entry, where: str) -> None:
         """One line for the first thing that isn't the same."""
-        for name, mine in (
-            ("connector", ours.connector),
-            ("meter_start_wh", ours.meter_start_wh),
-            ("meter_stop_wh", ours.meter_stop_wh),
-            ("energy_wh", ours.energy_wh),
-        ):
-            if record[name] != mine:
-                self.different += 1
-                self._findings.add(f"{where}: {name} is {mine} here and {record[name]} in the records")
+        if self._seen[place] & _DIFFERENT:
+            return
+        for name in _OF_STOP if record["kind"] == "stop" else _OF_START:
+            if record[name] != getattr(ours, name):
+                line = f"{where}: {name} is {getattr(ours, name)} here and {record[name]} in the records"
+                break
+        else:
+            id_tag = record.get("id_tag")
+            if not isinstance(id_tag, str) or id_tag_mark(id_tag) == ours.id_tag_mark:
                 return
+            line = f"{where}: id_tag is another one here than {id_tag!a} in the records"
+        self._seen[place] |= _DIFFERENT
+        self.different += 1
+        self._findings.add("different", line)
 
     def _take_unknown(self, record: Record, charge_point_id: str, transaction_id: int) -> None:
         key = charge_point_id, transaction_id
@@ -166,20 +209,21 @@ class Comparison:
         before: int | None = None
         for place in self._order:
             entry = self._closed.entry(place)
-            key = self._key(place)
+            name = self._name(place)
             where = (
                 f"{self._ids[self._closed.charge_point[place]]}/{entry.connector} transaction {entry.transaction_id}"
             )
-            if key == before:
+            if name == before:
                 self.duplicated += 1
-                self._findings.add(f"{where}: the CSMS gave this id to two transactions")
-            elif not self._seen[place]:
+                self._findings.add("repeated-id", f"{where}: the CSMS gave this id to two transactions")
+            if not self._seen[place]:
                 self.missing += 1
-                self._findings.add(f"{where}, {entry.energy_wh} Wh: acknowledged, but not in the records")
-            elif not self._seen[place] & _STOPPED:
+                self._findings.add("missing", f"{where}, {entry.energy_wh} Wh: acknowledged, but not in the records")
+            elif not self._seen[place] & STOPPED:
                 self.open += 1
-                self._findings.add(f"{where}, {entry.energy_wh} Wh: acknowledged, but still open in the records")
-            before = key
+                line = f"{where}, {entry.energy_wh} Wh: acknowledged, but still open in the records"
+                self._findings.add("open-in-records", line)
+            before = name
 
     def _conclude_unknown(self) -> None:
         """A record that isn't ours by its id may be a second one of a transaction that is."""
@@ -197,10 +241,10 @@ class Comparison:
             twin = known.get((charge_point_id, unknown.connector, unknown.meter_start_wh))
             if twin is None:
                 self.unknown += 1
-                self._findings.add(f"{line}but unknown here")
+                self._findings.add("unknown", f"{line}but unknown here")
             else:
                 self.duplicated += 1
-                self._findings.add(f"{line}beside the same one here {twin}")
+                self._findings.add("duplicated", f"{line}beside the same one here {twin}")
 
     def _ours(self) -> Iterator[tuple[str, Entry]]:
         closed = self._closed

@@ -1,11 +1,14 @@
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import astuple
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.core.reports import (
+    CallSettled,
     ConnectFailed,
     LinkUp,
     MessageLost,
@@ -19,8 +22,9 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.errors import FleetError
-from fleet.observe.books import Books, Record, read_records
+from fleet.observe.books import LATE_S, Books, Fate, Record, read_records
 from fleet.observe.ledger import FINDINGS_MAX
+from fleet.observe.rules import BOOK_RULES
 from fleet.words import ReadingContext, StopReason
 
 
@@ -56,6 +60,17 @@ class Two:
         stop_wh = self.register[charge_point, connector]
         self.record("stop", charge_point, connector, transaction_id, stop_wh - energy_wh, stop_wh)
         self.books.report(charge_point, TransactionDelivered(connector, key, transaction_id, energy_wh, 3.0))
+
+    def settle(
+        self,
+        action: str,
+        outcome: str = "Result",
+        attempt: int = 1,
+        took_s: float = 1.0,
+        key: str | None = "a",
+        charge_point: str = "CP1",
+    ) -> None:
+        self.books.report(charge_point, CallSettled(action, outcome, 10.0, 10.0, 10.0 + took_s, key, attempt))
 
     def record(self, kind: str, charge_point: str, connector: int, id_: int, start_wh: int, stop_wh: int = 0) -> None:
         record = {
@@ -208,11 +223,95 @@ def test_an_acknowledgement_of_another_energy_is_a_finding(two: Two) -> None:
     assert balance.findings == (f"CP1/1 transaction {transaction_id}: 40 Wh were reported, 41 Wh acknowledged",)
 
 
-def test_a_record_that_was_written_twice_counts_once(two: Two) -> None:
-    two.whole(250)
+def test_a_record_that_was_written_twice_as_it_was_said_twice_counts_once(two: Two) -> None:
+    two.start()
+    two.settle("StartTransaction", attempt=2)
+    transaction_id = two.bind()
+    two.stop(250)
+    two.settle("StopTransaction", attempt=3)
+    two.deliver(transaction_id, 250)
     balance = two.books.compare([*two.records, *two.records])
     assert balance.balanced
     assert balance.recorded_wh == 250
+
+
+def test_a_stop_that_was_never_acknowledged_may_be_recorded_as_often_as_it_was_said(two: Two) -> None:
+    transaction_id = lose(two, "a", 40, bound=True)
+    assert transaction_id is not None
+    for _ in range(3):
+        two.record("stop", "CP1", 1, transaction_id, 500, 540)
+    balance = two.books.compare(two.records)
+    assert (balance.recorded, balance.recorded_wh, balance.duplicated) == (1, 40, 0)
+
+
+@pytest.mark.parametrize("twice", [slice(0, 2), slice(1, 2)])
+def test_a_transaction_that_was_said_once_and_recorded_twice_is_a_double_booking(two: Two, twice: slice) -> None:
+    transaction_id = two.whole(250)
+    two.whole(70, key="b")
+    balance = two.books.compare([*two.records, *two.records[twice]])
+    assert (balance.duplicated, balance.recorded_wh, balance.difference_wh) == (1, 570, 250)
+    assert balance.violations == {"duplicated": 1, "energy-difference": 1}
+    (finding,) = balance.findings
+    assert finding.startswith(f"CP1/1 transaction {transaction_id}, 250 Wh: its ")
+    assert finding.endswith(" is in the records again, and was said once")
+
+
+def test_a_record_that_came_again_and_says_something_else_is_a_finding(two: Two) -> None:
+    two.start()
+    transaction_id = two.bind()
+    two.stop(250)
+    two.settle("StopTransaction", attempt=2)
+    two.deliver(transaction_id, 250)
+    balance = two.books.compare([*two.records, {**two.records[1], "meter_stop_wh": 760, "energy_wh": 260}])
+    assert balance.findings == (
+        f"CP1/1 transaction {transaction_id}: meter_stop_wh is 750 here and 760 in the records",
+    )
+
+
+ALTERED: list[tuple[int, dict[str, Any], str]] = [
+    (1, {"energy_wh": 251}, "energy_wh is 250 here and 251 in the records"),
+    (1, {"meter_stop_wh": 751, "energy_wh": 251}, "meter_stop_wh is 750 here and 751 in the records"),
+    (1, {"meter_start_wh": 499, "energy_wh": 251}, "meter_start_wh is 500 here and 499 in the records"),
+    (0, {"meter_start_wh": 499}, "meter_start_wh is 500 here and 499 in the records"),
+    (0, {"connector": 2}, "connector is 1 here and 2 in the records"),
+    (1, {"connector": 2}, "connector is 1 here and 2 in the records"),
+    (0, {"id_tag": "GAT"}, "id_tag is another one here than 'GAT' in the records"),
+    (1, {"id_tag": "GAT"}, "id_tag is another one here than 'GAT' in the records"),
+]
+
+
+@pytest.mark.parametrize(("which", "change", "finding"), ALTERED)
+def test_an_altered_transaction_is_named_with_what_was_altered(
+    two: Two, which: int, change: dict[str, Any], finding: str
+) -> None:
+    transaction_id = two.whole(250)
+    two.whole(70, key="b")
+    two.whole(30, "CP2", key="b")
+    two.records[which] = {**two.records[which], **change}
+    balance = two.books.compare(two.records)
+    assert balance.findings == (f"CP1/1 transaction {transaction_id}: {finding}",)
+    assert (balance.different, balance.violations["different"]) == (1, 1)
+
+
+def test_a_start_and_a_stop_that_are_altered_alike_are_one_finding(two: Two) -> None:
+    two.whole(250)
+    balance = two.books.compare([{**record, "connector": 2} for record in two.records])
+    assert balance.violations == {"different": 1}
+
+
+def test_a_transaction_recorded_for_another_charge_point_is_missing_here_and_unknown_there(two: Two) -> None:
+    transaction_id = two.whole(250)
+    two.whole(70, "CP2")
+    two.records[:2] = [{**record, "charge_point": "CP2"} for record in two.records[:2]]
+    balance = two.books.compare(two.records)
+    assert (balance.missing, balance.unknown + balance.duplicated) == (1, 1)
+    assert balance.findings[0] == f"CP1/1 transaction {transaction_id}, 250 Wh: acknowledged, but not in the records"
+
+
+def test_an_id_tag_is_the_same_in_any_case_and_need_not_be_recorded(two: Two) -> None:
+    two.whole(250)
+    assert two.books.compare([{**record, "id_tag": "tag"} for record in two.records]).balanced
+    assert two.books.compare([{**record, "id_tag": None} for record in two.records]).balanced
 
 
 def test_a_second_record_of_one_transaction_under_another_id_is_a_duplicate(two: Two) -> None:
@@ -267,6 +366,142 @@ def test_one_id_for_two_transactions_is_a_finding(two: Two) -> None:
     two.whole(100, key="b")
     balance = two.books.compare(two.records)
     assert balance.duplicated == 1
+    assert balance.findings == ("CP1/1 transaction 5: the CSMS gave this id to two transactions",)
+
+
+@pytest.mark.parametrize("transaction_id", [0, -1, 2**63, 2**64 - 1, -(2**63)])
+def test_the_books_go_on_though_every_transaction_has_the_same_strange_id(two: Two, transaction_id: int) -> None:
+    two.ids = repeat(transaction_id)  # type: ignore[assignment]
+    for number in range(20):
+        two.whole(10 * number, f"CP{number % 2}", key=f"t{number}")
+    balance = two.books.compare(two.records)
+    assert balance.metered_wh == balance.acknowledged_wh == balance.recorded_wh == 1900
+    assert balance.violations == {"repeated-id": 18}
+    altered = [{**record, "energy_wh": 1} if record.get("energy_wh") == 190 else record for record in two.records]
+    balance = two.books.compare(altered)
+    assert balance.violations["different"] == 1
+    assert any("energy_wh is 190 here and 1 in the records" in finding for finding in balance.findings)
+
+
+def test_a_stop_recorded_before_its_start_is_counted_and_the_books_balance(two: Two) -> None:
+    two.whole(250)
+    balance = two.books.compare(two.records[::-1])
+    assert balance.balanced
+    assert balance.violations == {"stop-before-start": 1}
+
+
+# ---- the messages ----------------------------------------------------------------------------------------------------
+
+
+def test_messages_are_counted_by_what_became_of_them(two: Two) -> None:
+    two.start()
+    two.settle("StartTransaction", "Timeout")
+    two.settle("StartTransaction", attempt=2, took_s=62.0)
+    transaction_id = two.bind()
+    two.settle("MeterValues", took_s=LATE_S)
+    two.settle("MeterValues", took_s=LATE_S + 0.1)
+    two.settle("MeterValues", "Disconnected")
+    two.books.report("CP1", MessageLost("MeterValues", "a", "3 attempts", 1.0))
+    two.stop(40)
+    two.settle("StopTransaction")
+    two.deliver(transaction_id, 40)
+    assert two.books.messages == {
+        "StartTransaction": Fate(delivered=1, repeated=1, late=1),
+        "MeterValues": Fate(delivered=2, late=1, lost=1),
+        "StopTransaction": Fate(delivered=1),
+    }
+    assert two.books.violations.counts == {"lost-message": 1}
+
+
+def test_messages_that_are_repeated_or_late_leave_the_books_balanced(two: Two) -> None:
+    two.start()
+    two.settle("StartTransaction", attempt=3, took_s=500.0)
+    transaction_id = two.bind()
+    two.stop(40)
+    two.settle("StopTransaction", attempt=2, took_s=500.0)
+    two.deliver(transaction_id, 40)
+    balance = two.books.compare(two.records)
+    assert balance.balanced
+    assert not balance.violations
+
+
+def test_calls_that_belong_to_no_transaction_are_none_of_the_books_business(two: Two) -> None:
+    two.settle("MeterValues", key=None)
+    two.settle("Heartbeat", key=None)
+    assert all(fate == Fate() for fate in two.books.messages.values())
+
+
+def test_a_reading_before_its_start_is_out_of_order(two: Two) -> None:
+    two.start()
+    two.settle("MeterValues")
+    two.settle("StartTransaction")
+    assert two.books.messages["MeterValues"].out_of_order == 1
+    assert two.books.compare().findings[0] == "CP1: MeterValues of a was delivered out of order"
+
+
+@pytest.mark.parametrize("action", ["MeterValues", "StopTransaction", "StartTransaction"])
+def test_whatever_comes_after_the_stop_is_out_of_order(two: Two, action: str) -> None:
+    two.whole(40)
+    two.settle(action)
+    assert two.books.messages[action].out_of_order == 1
+    assert two.books.violations.counts == {"out-of-order": 1}
+
+
+def test_a_second_start_is_out_of_order(two: Two) -> None:
+    two.start()
+    two.settle("StartTransaction")
+    two.bind()
+    two.settle("StartTransaction")
+    assert two.books.violations.counts == {"out-of-order": 1}
+
+
+# ---- what is wrong, by rule ------------------------------------------------------------------------------------------
+
+
+def test_during_the_run_only_what_is_wrong_already_counts(two: Two) -> None:
+    two.start()
+    two.bind()
+    two.stop(40)
+    assert not two.books.violations
+    balance = two.books.compare(two.records)
+    assert balance.violations == {"unacknowledged": 1, "energy-difference": 1}
+    assert two.books.violations.counts == balance.violations
+    assert two.books.compare(two.records).violations == balance.violations, "counted anew, not again"
+    two.books.report("CP1", MessageLost("MeterValues", "a", "3 attempts", 1.0))
+    assert two.books.violations.counts == {"lost-message": 1}
+
+
+def test_every_violation_has_its_rule_explained(two: Two) -> None:
+    two.start()
+    two.settle("MeterValues")
+    two.books.report("CP1", MessageLost("StartTransaction", "a", "3 attempts", 9.0))
+    two.stop(40)
+    two.stop(0)
+    two.deliver(9, 41)
+    two.deliver(9, 41)
+    two.books.report("CP3", PowerChanged(1, 9.0, 0.0, 800.0))
+    two.books.report("CP3", PowerChanged(1, 9.0, 0.0, 801.0))
+    lose(two, "b", 5, bound=True)
+    two.start(key="c")
+    two.stop(1, key="c")
+    two.start(key="d")
+    two.ids = iter([5, 5, 6, 7])  # type: ignore[assignment]
+    for key in ("e", "f", "g", "h"):
+        two.whole(3, "CP2", key=key)
+    two.record("start", "CP2", 1, 99, 123)
+    records = [record for record in two.records if record["transaction_id"] not in (7, 9)]
+    records = [record for record in records if (record["transaction_id"], record["kind"]) != (6, "stop")]
+    altered = [{**record, "connector": 3} if record["transaction_id"] == 5 else record for record in records]
+    balance = two.books.compare([*reversed(altered), *altered])
+    assert balance.violations.keys() == BOOK_RULES.keys()
+
+
+def test_energies_that_differ_without_any_other_finding_still_unbalance_the_books(two: Two) -> None:
+    two.whole(40)
+    two.books.reported_wh += 1
+    balance = two.books.compare()
+    assert balance.difference_wh == 1
+    assert balance.findings == ("the energies are not one: 40 Wh metered, 41 Wh reported, 40 Wh acknowledged",)
 
 
 def test_oddities_among_the_records_are_not_transactions(two: Two) -> None:
@@ -287,6 +522,24 @@ def test_a_thousand_findings_are_fifty_lines_and_a_number(two: Two) -> None:
     assert balance.missing == 1000
     assert len(balance.findings) == FINDINGS_MAX + 1
     assert balance.findings[-1] == "and 950 more"
+
+
+def test_many_findings_of_one_kind_hide_no_other(two: Two) -> None:
+    two.whole(7)
+    for _ in range(500):
+        two.books.report("CP1", MessageLost("MeterValues", "x", "3 attempts", 1.0))
+    two.whole(9, key="b")
+    balance = two.books.compare(two.records[:2])
+    assert len(balance.findings) == FINDINGS_MAX + 1
+    assert "CP1/1 transaction 1001, 9 Wh: acknowledged, but not in the records" in balance.findings
+    assert balance.findings[-1] == "and 451 more"
+
+
+def test_a_closed_transaction_weighs_33_bytes(two: Two) -> None:
+    for number in range(10):
+        two.whole(1, key=f"t{number}")
+    pages = two.books._closed
+    assert sum(column.itemsize for column in astuple(pages, recurse=False)) == 33
 
 
 def test_a_record_that_lacks_something_is_one_clear_line(two: Two) -> None:
