@@ -1,0 +1,242 @@
+"""The trace: every frame of the fleet as a line of JSON, in a file, for whoever has to see what was really said.
+
+    {"time":"2026-11-22T11:17:32.123Z","charge_point":"CP0001","direction":"received","type":"result",
+     "action":"MeterValues","id":"5c6f...","latency_ms":3.214,"frame":[3,"5c6f...",{}]}
+
+That is one line. `direction` is `sent` or `received` as the charge point sees it; `type` is `call`, `result` or
+`error`, and with `id` and `action` there where the frame can be understood; `latency_ms` is on answers, from CALL to
+answer, in both directions. `frame` is the frame as it was, apart from its secrets; what is no JSON is `text`
+instead, and `binary` says that it came as such. A line `{"time":...,"lost":12}` stands where 12 frames are missing.
+
+A line is made on the fleet's loop, where it costs a few us, and a thread writes many at once. The loop never waits for
+the disk: what it can't take in time is left out and counted. And when the disk is full the run is worth more than its
+trace: the trace stops, which is said once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import trio
+
+from fleet.clock import Clock
+from fleet.core.reports import FrameSeen, FrameSent, ObservedReport
+from fleet.observe.redaction import MASK, Redaction
+from fleet.observe.rolling import FILES_MAX, SIZE_MAX_BYTES, RollingFile
+
+FLUSH_INTERVAL_S = 0.5
+BUFFER_MAX_BYTES = 32_000_000
+"""Lines that wait for the disk."""
+WRITE_TIMEOUT_S = 10.0
+"""A disk that takes longer than this for one write doesn't come back in time for anybody."""
+CALLS_MAX = 50_000
+"""CALLs whose answers are still to come, in each direction."""
+
+CALL = 2
+_TYPES = {CALL: "call", 3: "result", 4: "error"}
+# By (charge point, message id): when, and what was asked.
+_Calls = OrderedDict[tuple[str, str], tuple[float, object]]
+
+
+class Trace:
+    """A listener that writes frames down; `run` it beside the fleet, or nothing reaches the disk.
+
+    `lost` counts frames that are not in it; `stopped` says why there are no more of them, once that is so.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        say: Callable[[str], None],
+        secrets: Iterable[str] = (),
+        size_max_bytes: int = SIZE_MAX_BYTES,
+        files_max: int = FILES_MAX,
+        buffer_max_bytes: int = BUFFER_MAX_BYTES,
+    ) -> None:
+        """Opens the file; raises ConfigurationError for a path that can't be written.
+
+        `say` tells people, a line at a time; `secrets`, such as the password of the run, are masked wherever they turn
+        up. `buffer_max_bytes` bounds what waits for the disk.
+        """
+        self.path = path
+        self.lost = 0
+        self.stopped: str | None = None
+        self._file = RollingFile(path, size_max_bytes, files_max)
+        self._clock = clock
+        self._say = say
+        self._redaction = Redaction(secrets)
+        self._buffer_max = buffer_max_bytes
+        self._lines: list[bytes] = []
+        self._waiting_bytes = 0
+        self._lost_said = 0
+        """Frames lost of which the trace tells."""
+        self._second = -1
+        self._second_text = ""
+        self._our_calls: _Calls = OrderedDict()
+        self._their_calls: _Calls = OrderedDict()
+        self._closed = False
+        self._writing = trio.Lock()
+        self._threads = trio.CapacityLimiter(1)
+
+    @property
+    def wants(self) -> frozenset[type[ObservedReport]]:
+        """Frames."""
+        return frozenset((FrameSent, FrameSeen))
+
+    @property
+    def written(self) -> int:
+        """Lines that are in the file."""
+        return self._file.lines
+
+    def report(self, charge_point_id: str, report: ObservedReport) -> None:
+        """Make a line of a frame."""
+        if self._waiting_bytes > self._buffer_max or self.stopped is not None or self._closed:
+            self.lost += 1
+            return
+        if type(report) is FrameSent:
+            line = self._line(charge_point_id, "sent", report.text, report.at, self._our_calls, self._their_calls)
+        elif type(report) is FrameSeen:
+            line = self._line(charge_point_id, "received", report.text, report.at, self._their_calls, self._our_calls)
+        else:
+            return
+        self._lines.append(line)
+        self._waiting_bytes += len(line)
+
+    async def run(self) -> None:
+        """Bring lines to the disk until cancelled; the last of them then, and the file is closed."""
+        try:
+            while self.stopped is None:
+                await trio.sleep(FLUSH_INTERVAL_S)
+                await self.flush()
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self.close()
+
+    async def flush(self) -> None:
+        """Bring what waits to the disk. Takes no longer than `WRITE_TIMEOUT_S`, and can't be cancelled."""
+        async with self._writing:
+            frames, lines = len(self._lines), self._take()
+            if lines:
+                await self._in_thread(lambda: self._write(lines), frames)
+
+    async def close(self) -> None:
+        """The last lines, and the end of the file; what is reported after that is lost."""
+        await self.flush()
+        async with self._writing:
+            if not self._closed:
+                self._closed = True
+                if self.stopped is None:
+                    await self._in_thread(self._file.close, 0)
+
+    def _take(self) -> list[bytes]:
+        lines = self._lines
+        if self.stopped is None and self.lost > self._lost_said:
+            time = self._time(trio.current_time())
+            lines.append(orjson.dumps({"time": time, "lost": self.lost - self._lost_said}) + b"\n")
+            if not self._lost_said:
+                self._say(f"fleet: {self.path}: the disk is too slow for the trace: frames are left out")
+            self._lost_said = self.lost
+        self._lines, self._waiting_bytes = [], 0
+        return lines
+
+    def _write(self, lines: list[bytes]) -> None:
+        try:
+            self._file.write(lines)
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            raise
+
+    async def _in_thread(self, do: Callable[[], None], frames: int) -> None:
+        """Do something with the file that concerns so many frames; stop the trace if it fails."""
+        before = self._file.lines
+        try:
+            with trio.move_on_after(WRITE_TIMEOUT_S, shield=True) as patience:
+                await trio.to_thread.run_sync(do, abandon_on_cancel=True, limiter=self._threads)
+        except OSError as error:
+            self._stop(error.strerror or str(error))
+            self.lost += max(0, frames - (self._file.lines - before))
+        else:
+            if patience.cancelled_caught:
+                self._stop(f"a write took more than {WRITE_TIMEOUT_S:g} s")
+                self.lost += frames
+
+    def _stop(self, why: str) -> None:
+        self.stopped = why
+        self.lost += len(self._lines)
+        self._lines, self._waiting_bytes = [], 0
+        self._our_calls.clear()
+        self._their_calls.clear()
+        self._say(f"fleet: {self.path}: the trace stops here: {why}; the run goes on")
+
+    # ---- a line ------------------------------------------------------------------------------------------------------
+
+    def _line(
+        self, charge_point_id: str, direction: str, text: str | bytes, at: float, asked: _Calls, answered: _Calls
+    ) -> bytes:
+        """`asked` are the CALLs that go this way, `answered` those that come the other way."""
+        fields: dict[str, Any] = {"time": self._time(at), "charge_point": charge_point_id, "direction": direction}
+        if isinstance(text, bytes):
+            fields["binary"] = True
+            text = text.decode(errors="replace")
+        try:
+            frame = orjson.loads(text)
+        except ValueError:
+            # Half a surrogate pair can't be written.
+            fields["text"] = self._redaction.broken(text).encode(errors="replace").decode()
+            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        masked = self._redaction.value(frame) if self._redaction.suspects(text) else frame
+        if type(frame) is list and len(frame) > 2 and type(frame[1]) is str:
+            _describe(fields, frame, masked, charge_point_id, at, asked, answered)
+        if masked is frame:
+            # Outside of strings a line break is as good as a space, and inside of them JSON has none.
+            fields["frame"] = orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
+            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        fields["frame"] = masked
+        try:
+            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:
+            # Nested deeper than can be written.
+            fields["frame"] = MASK
+            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _time(self, at: float) -> str:
+        second, ms = divmod(int(self._clock.utc(at) * 1000), 1000)
+        if second != self._second:
+            self._second = second
+            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._second_text}.{ms:03}Z"
+
+
+def _describe(
+    fields: dict[str, Any],
+    frame: list[Any],
+    masked: Any,
+    charge_point_id: str,
+    at: float,
+    asked: _Calls,
+    answered: _Calls,
+) -> None:
+    """Add what the envelope says, and of an answer what it is the answer to. Remembers the CALLs for that."""
+    kind = frame[0]
+    if type(kind) is not int or kind not in _TYPES:
+        return
+    shown = masked if type(masked) is list else [kind, MASK, MASK]
+    fields["type"] = _TYPES[kind]
+    key = (charge_point_id, frame[1])
+    if kind == CALL:
+        fields["action"] = shown[2]
+        asked[key] = (at, shown[2])
+        if len(asked) > CALLS_MAX:
+            asked.popitem(last=False)
+    elif (call := answered.pop(key, None)) is not None:
+        fields["action"] = call[1]
+        fields["latency_ms"] = round((at - call[0]) * 1000, 3)
+    fields["id"] = shown[1]
