@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import trio
-from counterparts.scripted import CALL_TIMEOUT_S, SILENCE, Heard
+from counterparts.scripted import CALL_TIMEOUT_S, SILENCE, Heard, utc_now
 from counterparts.world import QUIET, World, world
 
 from fleet.commands.vocabulary import PlugIn, StartTransaction, StopTransaction
@@ -265,7 +265,7 @@ def stalling(begins_at: float, lasts_s: float, otherwise_s: float = 0.005) -> An
 async def test_a_stall_of_2_s_shows_in_the_due_based_percentiles_and_hides_from_the_sent_based(
     autojump_clock: Any,
 ) -> None:
-    """Ten charge points of four connectors say a MeterValues a second each, for 100 s; then the CSMS stalls."""
+    """Ten charge points of four connectors say a MeterValues a second each, and once the CSMS stalls."""
     settings = {**QUIET, "MeterValueSampleInterval": "1"}
     async with world(charge_points=10, connectors=4, configuration=settings) as w:
         await w.booted()
@@ -277,16 +277,16 @@ async def test_a_stall_of_2_s_shows_in_the_due_based_percentiles_and_hides_from_
                 await trio.sleep(0.023)
         await trio.sleep(5)
         latency = listen(w)
-        w.central.latency_s = stalling(trio.current_time() + 40, 2.0)
-        await trio.sleep(100)
+        w.central.latency_s = stalling(trio.current_time() + 20, 2.0)
+        await trio.sleep(50)
         due, sent = of(latency, "MeterValues")
-        assert due.count == sent.count > 3900
-        # 4 of 400 messages of a charge point are said into the stall or wait behind it for 1 s or more.
-        assert due.quantile(0.99).value_s > 0.9
-        assert 1.9 < due.max_s < 2.1
-        # But a charge point says one CALL at a time: only 10 of them, 0.25 %, were ever out while the CSMS stood still.
+        assert due.count == sent.count == pytest.approx(2000, abs=20)
+        # Of the 200 messages of a charge point 8 fell due while the CSMS stood still; the first 2 waited the longest.
+        assert 1.4 < due.quantile(0.99).value_s < 2.1
+        assert 1.7 < due.max_s < 2.1
+        # But a charge point says one CALL at a time: of each only one, 0.5 %, was out, and the percentile hides it.
         assert sent.quantile(0.99).value_s == pytest.approx(0.005, rel=0.01)
-        assert sent.quantile(0.997).value_s == pytest.approx(0.005, rel=0.01)
+        assert sent.max_s == pytest.approx(due.max_s, abs=0.1)
         # Nothing is wrong anywhere else.
         assert due.quantile(0.95).value_s < 0.1
         assert due.censored == sent.censored == 0
@@ -314,9 +314,10 @@ async def test_a_transaction_message_that_is_said_again_has_been_due_since_the_f
     async with world(configuration=settings) as w:
         latency = listen(w)
         await w.booted()
-        answers = iter([SILENCE, ("InternalError", "not now")])
-        good = w.central._good_answer("StartTransaction")
-        w.central.answers["StartTransaction"] = lambda payload: next(answers, None) or good(payload)
+        answers = iter(
+            [SILENCE, ("InternalError", "not now"), {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}]
+        )
+        w.central.answers["StartTransaction"] = lambda _: next(answers)
         await w.do("CP1/1", PlugIn())
         await w.do("CP1/1", StartTransaction("TAG"))
         await w.until(lambda: latency.of_outcome("StartTransaction", "Result"))
@@ -342,11 +343,12 @@ async def test_a_boot_is_measured_through_waiting_refusals_and_a_reset(autojump_
     async with world(configuration=QUIET) as w:
         latency = listen(w)
         w.central.latency_s = lambda _: 0.25
-        good = w.central._good_answer("BootNotification")
-        answers = iter(["Pending", "Rejected"])
-        w.central.answers["BootNotification"] = lambda payload: (
-            {**good(payload), "status": status, "interval": 10} if (status := next(answers, None)) else good(payload)
-        )
+        statuses = iter(["Pending", "Rejected"])
+        w.central.answers["BootNotification"] = lambda _: {
+            "status": next(statuses, "Accepted"),
+            "currentTime": utc_now(),
+            "interval": 10,
+        }
         await w.booted()
         assert only(latency.boot) == pytest.approx(0.25 * 3 + 10 * 2)
         w.central.forget()
