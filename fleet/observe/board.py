@@ -5,6 +5,7 @@ is: a charge point or connector that leaves one state is taken off that count in
 next. The progress display, the summary and the metrics all read here; nobody asks the actors.
 """
 
+import math
 from array import array
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -85,6 +86,7 @@ class Board:
         self._states: list[ChargePointState] = []
         self._standings: list[ChargePointState | None] = []
         self._waiting = array("q")
+        self._oldest_due_at = array("d")
         self._statuses: list[ConnectorStatus | None] = []
         self._transactions: list[str | None] = []
         self._energy = Energy()
@@ -156,6 +158,7 @@ class Board:
         self._states.append(ChargePointState.STARTING)
         self._standings.append(None)
         self._waiting.append(0)
+        self._oldest_due_at.append(math.inf)
         self._was_accepted.append(0)
         self._was_reached.append(0)
         self._statuses.extend([None] * connectors)
@@ -176,6 +179,7 @@ class Board:
             self._abandon(index)
             self._set_status(index, None)
         self._set_waiting(number, 0)
+        self._oldest_due_at[number] = math.inf
         self.by_state[self._states[number]] -= 1
         self.charge_points -= 1
         self.connectors -= len(indices)
@@ -192,6 +196,11 @@ class Board:
     def energy_wh(self, now: float) -> float:
         """The energy that flowed since the run began."""
         return self._energy.energy_wh(now)
+
+    @property
+    def oldest_due_at(self) -> float:
+        """Since when the CSMS has been owed the oldest of the waiting transaction messages; inf where none waits."""
+        return min(self._oldest_due_at, default=math.inf)
 
     @property
     def online(self) -> int:
@@ -300,7 +309,9 @@ class Board:
         self.delivered_wh += report.energy_wh
 
     def _outbox_changed(self, charge_point_id: str, report: OutboxChanged) -> None:
-        self._set_waiting(self._numbers[charge_point_id], report.waiting)
+        number = self._numbers[charge_point_id]
+        self._set_waiting(number, report.waiting)
+        self._oldest_due_at[number] = report.oldest_due_at
 
     def _set_waiting(self, number: int, waiting: int) -> None:
         self.outbox += waiting - self._waiting[number]
@@ -371,6 +382,8 @@ class Board:
     def _drained(self, charge_point_id: str, report: Drained) -> None:
         number = self._numbers[charge_point_id]
         self._set_waiting(number, report.undelivered)
+        if not report.undelivered:
+            self._oldest_due_at[number] = math.inf
         self._switch_off(number, ChargePointState.DRAINED, report.at)
 
     def _switch_off(self, number: int, state: ChargePointState, at: float) -> None:
