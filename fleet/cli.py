@@ -3,8 +3,8 @@
 `fleet --help` and a mistyped command must answer at once, so a command's modules are imported once it is known to be
 the one that is wanted.
 
-Exit codes: 0 done; 99 a scenario's expectation failed; 104 bad configuration or arguments; 105 interrupted; 1 anything
-else (a bug shows its traceback).
+Exit codes: 0 done or passed; 99 an objective, the books or a scenario's expectation failed; 98 the result is invalid or
+incomplete; 104 bad configuration or arguments; 105 interrupted; 1 anything else (a bug shows its traceback).
 """
 
 import argparse
@@ -89,6 +89,13 @@ def _prepare_csms(parser: argparse.ArgumentParser) -> Run:
     return run_csms
 
 
+def _prepare_compare(parser: argparse.ArgumentParser) -> Run:
+    from fleet.verdict.compare import compare, configure
+
+    configure(parser)
+    return compare
+
+
 def _prepare_check(parser: argparse.ArgumentParser) -> Run:
     from fleet.load.check import check
     from fleet.load.command import add_arguments
@@ -104,6 +111,7 @@ COMMANDS = (
     Command("do", "one line for a run that is already going, and its answer", _prepare_do),
     Command("csms", "the embedded central system, by itself", _prepare_csms),
     Command("check", "what a configuration comes to: charge points, messages per second, limits", _prepare_check),
+    Command("compare", "the summaries of two runs side by side", _prepare_compare),
 )
 
 

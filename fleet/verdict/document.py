@@ -9,6 +9,7 @@ answer in time are `censored`: they count in the percentiles with the time that 
 among them is a lower bound, which `at_least` names.
 """
 
+import math
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -284,7 +285,15 @@ def load(path: Path) -> Summary:
 @cache
 def _converter() -> Converter:
     converter: Converter = make_converter()
+    converter.register_structure_hook(float, _structure_number)
     return converter
+
+
+def _structure_number(value: Any, _: Any) -> float:
+    """A number that can be compared, which neither text nor infinity nor what is no number at all is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("expected a number")
+    return float(value)
 
 
 def as_json(summary: Summary) -> Any:
