@@ -52,7 +52,7 @@ class Durations:
         self._censored_from: float = math.inf
 
     def record(self, seconds: float) -> None:
-        """It took so long."""
+        """It took so long, which is never negative."""
         bucket = int(seconds * 1e6 + 0.5)
         shift = bucket.bit_length() - _BUCKETS_MAGNITUDE - 1
         if shift > 0:
@@ -115,11 +115,14 @@ class Durations:
         return [found[share] for share in asked]
 
     def buckets(self) -> Iterator[tuple[float, int]]:
-        """What was observed, shortest first: the largest value in s of each bucket that isn't empty, and its count."""
+        """What was observed, in ascending order: a value in s, as a percentile would name it, and how often it came.
+
+        The censored are among them, with the time that was waited.
+        """
         for number, row in sorted(self._rows.items()):
             for place, count in enumerate(row):
                 if count:
-                    yield _top_s((number << _ROW_MAGNITUDE) + place), count
+                    yield min(_top_s((number << _ROW_MAGNITUDE) + place), self.max_s), count
 
     def _rank(self, share: float) -> int:
         if not 0 <= share <= 1:

@@ -96,6 +96,8 @@ class Latency:
         self._interval = Interval()
         self.connect: dict[str, Durations] = {"tcp": Durations(), "tls": Durations(), "websocket": Durations()}
         """The stages of each connection that came about; `tls` stays empty without TLS."""
+        self.connected = Durations()
+        """All of its stages together."""
         self.boot = Durations()
         """From power-up to the first acceptance of that life: connecting and any Pending or Rejected included."""
         self.remote_start = Durations()
@@ -222,6 +224,7 @@ class Latency:
                 self._life_over(charge_point_id, report.at)
 
     def _connected(self, report: LinkUp) -> None:
+        self.connected.record(report.elapsed_s)
         self.connect["tcp"].record(report.tcp_s)
         self.connect["websocket"].record(report.websocket_s)
         if report.tls_s is not None:

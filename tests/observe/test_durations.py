@@ -134,6 +134,15 @@ def test_a_percentile_of_the_merged_is_the_percentile_of_all(parts: list[list[tu
     assert whole.mean_s == pytest.approx(every.mean_s)
 
 
+@given(some_observations)
+def test_the_buckets_hold_every_observation_once_and_in_order(observations: list[tuple[float, bool]]) -> None:
+    durations = observed(observations)
+    unrolled = [value_s for value_s, count in durations.buckets() for _ in range(count)]
+    ranks = [rank / len(observations) for rank in range(1, len(observations) + 1)]
+    assert unrolled == [quantile.value_s for quantile in durations.quantiles(ranks)]
+    assert unrolled == sorted(unrolled)
+
+
 def test_merging_leaves_the_parts_as_they_are() -> None:
     parts = [of(0.001, censored=(0.5,)), of(0.001, 0.002)]
     whole = merged(parts)

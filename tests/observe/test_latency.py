@@ -143,6 +143,7 @@ def test_a_connection_counts_by_its_stages_and_tls_only_where_there_is_some() ->
         "tls": (1, 0.3),
         "websocket": (2, 0.2),
     }
+    assert (latency.connected.count, latency.connected.max_s) == (2, 0.6)
 
 
 def test_a_boot_goes_from_power_up_to_the_first_acceptance() -> None:
