@@ -13,7 +13,7 @@ from fleet.words import AuthorizationStatus, Availability, RegistrationStatus, R
 
 @frozen
 class IdTagInfo:
-    """What the CSMS says of an id tag (OCPP 1.6 section 7.24)."""
+    """What the CSMS says of an id tag (OCPP 1.6 section 7.27)."""
 
     status: AuthorizationStatus
     parent_id_tag: str | None = None

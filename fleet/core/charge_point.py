@@ -25,6 +25,7 @@ from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, Se
 from fleet.core.instructions import Ending, Instruct
 from fleet.core.keys import INTEGER_MAX
 from fleet.core.memory import ChargePointMemory
+from fleet.core.oracle import Oracle
 from fleet.core.orders import ApplySettings, ConnectorOrder, DenyAuthorization, GrantAuthorization, TakeReading
 from fleet.core.plan import ChargePointPlan
 from fleet.core.pulse import Pulse
@@ -74,6 +75,7 @@ class ChargePoint:
         "exchange",
         "memory",
         "online",
+        "oracle",
         "pending",
         "plan",
         "pulse",
@@ -112,6 +114,7 @@ class ChargePoint:
         self.speaking_since = 0.0
         """Since when the CSMS listens: what it couldn't be told before is due from then on."""
         self.utc_offset_s = utc_offset_s
+        self.oracle = Oracle(utc_offset_s)
         self.settings = self.configuration.connector_settings()
         """What the connectors are to obey."""
         self.pulse = Pulse()
@@ -369,6 +372,7 @@ class ChargePoint:
 
     def _link_up(self, now: float) -> None:
         self.online = True
+        self.oracle.connected()
         absence.link_up(self)
         self.exchange.link_up(now)
         self._effects.append(SetPingInterval(self.configuration.websocket_ping_interval_s))

@@ -27,6 +27,9 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         dictation.completed(charge_point, dictator, event, None)
         return
     answer = charge_point.dialect.answer(event.response)
+    if type(answer) is not Acknowledged:
+        for violation in charge_point.oracle.judge(answer, event.sent_at, now, charge_point.utc(event.sent_at)):
+            charge_point.observe(violation)
     match answer:
         case Acknowledged():
             pass

@@ -8,7 +8,8 @@ have said is recorded, then answered as the specification asks: a stop for a tra
 gets its ordinary response, since refusing it would only make the charge point try again.
 
 Id tags are all accepted, but for those that begin with BLOCKED, INVALID, EXPIRED or CONCURRENT in any case: these get
-the status they name, so that refusals can be tried without a list of tags.
+the status they name, so that refusals can be tried without a list of tags. ConcurrentTx is for StartTransaction alone
+(OCPP 1.6 section 7.2), so such a tag is accepted until then.
 """
 
 from collections import deque
@@ -67,11 +68,13 @@ _REFUSED = {prefix: IdTagInfo(status) for prefix, status in REFUSED_PREFIXES.ite
 CLOSED_KEPT = 16
 
 
-def judge_id_tag(id_tag: str) -> IdTagInfo:
-    """What an id tag is worth here: accepted, but for the prefixes above."""
+def judge_id_tag(id_tag: str, *, starts: bool) -> IdTagInfo:
+    """What an id tag is worth here: accepted, but for the prefixes above; `starts` where it is to start something."""
     upper = id_tag.upper()
     if upper.startswith(_PREFIXES):
-        return next(info for prefix, info in _REFUSED.items() if upper.startswith(prefix))
+        info = next(info for prefix, info in _REFUSED.items() if upper.startswith(prefix))
+        if starts or info.status is not AuthorizationStatus.CONCURRENT_TX:
+            return info
     return _ACCEPTED
 
 
@@ -214,7 +217,7 @@ class Central:
             case StatusNotificationRequest():
                 return StatusNotificationResponse()
             case AuthorizeRequest():
-                return AuthorizeResponse(judge_id_tag(request.id_tag))
+                return AuthorizeResponse(judge_id_tag(request.id_tag, starts=False))
             case StartTransactionRequest():
                 return self._start(charge_point, ledger, request)
             case StopTransactionRequest():
@@ -233,7 +236,7 @@ class Central:
         return BootNotificationResponse(policy.boot, self._utc(), interval_s)
 
     def _start(self, charge_point: str, ledger: Ledger, request: StartTransactionRequest) -> StartTransactionResponse:
-        info = judge_id_tag(request.id_tag)
+        info = judge_id_tag(request.id_tag, starts=True)
         started_at = write_instant(request.timestamp)
         known = ledger.started_by(request, started_at)
         if known is not None:
@@ -281,7 +284,9 @@ class Central:
 
     def _stop(self, charge_point: str, ledger: Ledger, request: StopTransactionRequest) -> StopTransactionResponse:
         # Nothing is said of an id tag that was not given.
-        response = StopTransactionResponse(None if request.id_tag is None else judge_id_tag(request.id_tag))
+        response = StopTransactionResponse(
+            None if request.id_tag is None else judge_id_tag(request.id_tag, starts=False)
+        )
         stopped_at = write_instant(request.timestamp)
         transaction = ledger.find(request.transaction_id)
         if transaction is None:

@@ -67,8 +67,8 @@ class Rejected:
 class Violated:
     """The CSMS broke a rule of OCPP-J: `rule` is a short word for counting, `detail` one line for people.
 
-    Beside the rules of `FrameError`: `bad-result`, `unknown-reply`, `late-reply`, `double-reply`, `overlapping-call`,
-    `repeated-call-id`.
+    Beside the rules of `FrameError`: `bad-request`, `bad-result`, `unknown-reply`, `late-reply`, `double-reply`,
+    `overlapping-call`, `repeated-call-id`.
     """
 
     rule: str

@@ -54,6 +54,8 @@ __all__ = [
 ]
 
 BOOT = "BootNotification"
+# To ask for more than the other side can do breaks no rule.
+_UNSUPPORTED = (CallErrorCode.NOT_IMPLEMENTED, CallErrorCode.NOT_SUPPORTED)
 REMEMBERED_MAX = 8
 """How many answered or timed-out message ids are remembered, to name a strange answer properly."""
 
@@ -324,6 +326,8 @@ class Exchange:
         try:
             request = self._catalogue.request(call.action, call.payload)
         except PayloadError as error:
+            if error.code not in _UNSUPPORTED:
+                events.append(Violated("bad-request", f"{call.action[:50]!r}: {error.code}: {error.description}"))
             text = pack(CallError(call.id, error.code, error.description))
             events.append(Rejected(call.action, error.code, text))
         else:

@@ -162,6 +162,8 @@ async def test_calls_that_cannot_be_served_are_answered_with_the_code_that_says_
             assert len(answer[1]) <= 255
         served = Counter((call.action, call.outcome) for call in w.reported(CallServed))
         assert served == Counter((action, code) for action, _, code in REFUSED)
+        broken = sum(code not in ("NotImplemented", "NotSupported") for _, _, code in REFUSED)
+        assert rules(w) == {"bad-request": broken}
         await w.still_charges()
 
 
@@ -365,3 +367,4 @@ async def test_any_transaction_id_is_as_good_as_another(autojump_clock: Any, tra
         await w.booted()
         await w.still_charges()
         assert w.central.said("StopTransaction")[-1]["transactionId"] == transaction_id
+        assert rules(w) == ({} if transaction_id > 0 else {"transaction-id-not-positive": 1})

@@ -41,6 +41,7 @@ async def test_tc_001_cs_the_time_of_the_answer_is_the_charge_points_time(autoju
         await s.do(1, PlugIn())
         (plugged,) = await s.expect("1:Preparing")
         assert "2030-01-01T00:00:10.000Z" <= plugged.payload["timestamp"] < "2030-01-01T00:00:12.000Z"
+        assert s.broken_rules() == ["clock-skew"]
 
 
 async def test_tc_002_cs_cold_boot_pending(autojump_clock: Any) -> None:

@@ -191,3 +191,4 @@ async def test_authorisation_that_has_expired_is_asked_for_again(autojump_clock:
         await trio.sleep(600)
         await s.do(1, Swipe("TAG"))
         await s.expect("Authorize", "StartTransaction", "1:Charging")
+        assert s.broken_rules() == ["impossible-id-tag-info"] * 2, "it is accepted still"

@@ -180,6 +180,7 @@ async def test_tc_023_4_cs_start_local_charging_session_authorize_invalid(autoju
         await s.expect("1:Available")
         await s.do(1, Swipe("TAG"))
         await s.expect("Authorize", quiet_s=300)
+        assert set(s.broken_rules()) == ({"impossible-id-tag-info"} if status == "ConcurrentTx" else set())
 
 
 async def test_tc_068_cs_stop_transaction_id_tag_matches_start_transaction_id_tag(autojump_clock: Any) -> None:

@@ -192,6 +192,12 @@ class Stage:
             while all(spoken.line != line for spoken in self.central.spoken):
                 await self.central.news.wait()
 
+    def broken_rules(self) -> list[str]:
+        """The rules that the CSMS broke, as the test meant it to: any that isn't asked for here fails the test."""
+        broken = [report for report in self.reports if isinstance(report, ProtocolViolated)]
+        self.reports = [report for report in self.reports if not isinstance(report, ProtocolViolated)]
+        return [report.rule for report in broken]
+
     def forget(self) -> list[Spoken]:
         """Start the transcript anew; returns the old one."""
         spoken, self.central.spoken = self.central.spoken, []

@@ -112,7 +112,18 @@ def test_what_needs_no_thought_is_answered() -> None:
     ],
 )
 def test_an_id_tag_is_worth_what_it_begins_with(id_tag: str, status: AuthorizationStatus) -> None:
-    assert judge_id_tag(id_tag).status == status
+    assert judge_id_tag(id_tag, starts=True).status == status
+
+
+def test_a_tag_that_charges_already_is_told_so_at_the_start_of_a_transaction_only() -> None:
+    bench = Bench()
+    accepted = IdTagInfo(AuthorizationStatus.ACCEPTED)
+    assert bench.central.answer("CP0001", AuthorizeRequest("CONCURRENT1")) == AuthorizeResponse(accepted)
+    start = StartTransactionRequest(1, "CONCURRENT1", 0, NOW)
+    started = bench.central.answer("CP0001", start)
+    assert started == StartTransactionResponse(IdTagInfo(AuthorizationStatus.CONCURRENT_TX), 1)
+    stop = StopTransactionRequest(0, NOW, 1, "CONCURRENT1")
+    assert bench.central.answer("CP0001", stop) == StopTransactionResponse(accepted)
 
 
 def test_a_transaction_is_recorded_at_both_ends() -> None:

@@ -521,9 +521,13 @@ def test_answered_calls_do_not_overlap(line: Line) -> None:
 def test_a_call_that_cannot_be_served_is_refused_with_its_code(
     line: Line, text: str, action: str, code: CallErrorCode
 ) -> None:
-    (event,) = line.exchange.receive(text, 0.0)
+    *violations, event = line.exchange.receive(text, 0.0)
     assert isinstance(event, Rejected)
     assert (event.action, event.code) == (action, code)
+    # To ask for what isn't there is no mistake, to ask for it wrongly is.
+    unsupported = code in (CallErrorCode.NOT_SUPPORTED, CallErrorCode.NOT_IMPLEMENTED)
+    rules = [violation.rule for violation in violations if isinstance(violation, Violated)]
+    assert rules == ([] if unsupported else ["bad-request"])
     assert orjson.loads(event.text)[:3] == [4, "c1", code]
     assert kinds(line.exchange.receive('[2,"c2","ClearCache",{}]', 0.0)) == [Called]
 
