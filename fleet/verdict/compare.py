@@ -19,7 +19,18 @@ from fleet.errors import EXIT_DONE, EXIT_EXPECTATION, EXIT_INVALID, Configuratio
 from fleet.observe.figures import format_count, printable
 from fleet.quantities import format_duration
 from fleet.verdict.document import SUMMARY_FILE, Result, Summary, load
-from fleet.verdict.measures import COUNTS, LAG, PERCENTILES, Figure, Name, Unit, figures, shown, shown_change
+from fleet.verdict.measures import (
+    COUNTS,
+    LAG,
+    PERCENTILES,
+    VIOLATIONS,
+    Figure,
+    Name,
+    Unit,
+    figures,
+    shown,
+    shown_change,
+)
 from fleet.verdict.rules import Rule, parse_rule
 
 FORMAT = "fleet-comparison"
@@ -153,14 +164,16 @@ def _read(path: Path) -> Run:
 def compared(before: Run, after: Run, rules: Sequence[Rule] = ()) -> Comparison:
     """Set two runs side by side; raises ConfigurationError for a rule on an action that neither of them knows."""
     names = {name: None for run in (before, after) for name in run.figures}
-    rows = tuple(Row(name, before.figures.get(name), after.figures.get(name)) for name in names)
+    rows = [Row(name, before.figures.get(name), after.figures.get(name)) for name in names]
     breaches = {}
     for rule in rules:
         try:
             breaches[rule.text] = tuple(rule.breaches(before.figures, after.figures))
         except ValueError as error:
             raise ConfigurationError(f"argument --fail-on: {rule.text!r}: {error}") from None
-    return Comparison(before, after, rows, tuple(_unlike(before.summary, after.summary)), breaches)
+    # Of the rules, which are many, only those that were broken.
+    told = tuple(row for row in rows if row.name.function != VIOLATIONS or _anything(row))
+    return Comparison(before, after, told, tuple(_unlike(before.summary, after.summary)), breaches)
 
 
 def _unlike(before: Summary, after: Summary) -> Iterator[str]:
@@ -244,14 +257,19 @@ def _sections(comparison: Comparison) -> Iterator[tuple[str, list[Name]]]:
     for duration in durations:
         yield printable(duration), [Name(function, duration) for function in _SHOWN_PERCENTILES]
     yield "charge points", [Name(name) for name in _CHARGE_POINTS]
-    yield "transactions and books", [Name(name) for name in _TRANSACTIONS]
+    broken = sorted(row.name.subject for row in comparison.rows if row.name.function == VIOLATIONS)
+    names = [Name(name) for name in _TRANSACTIONS]
+    yield "transactions and books", [*names, *(Name(VIOLATIONS, rule) for rule in broken)]
     lag = [Name(function, LAG) for function in _SHOWN_PERCENTILES]
     yield "the generators themselves", [*(Name(name) for name in _GENERATOR), *lag]
 
 
 def _worth_a_line(row: Row) -> bool:
-    values = (figure.value for figure in (row.before, row.after) if figure is not None)
-    return row.name.function in _ALWAYS or row.name.function in PERCENTILES or any(values)
+    return row.name.function in _ALWAYS or row.name.function in PERCENTILES or _anything(row)
+
+
+def _anything(row: Row) -> bool:
+    return any(figure is not None and figure.value for figure in (row.before, row.after))
 
 
 def _row(row: Row, both: Container[Name], paint: Callable[[str, bool], str]) -> str:
@@ -262,6 +280,8 @@ def _row(row: Row, both: Container[Name], paint: Callable[[str, bool], str]) -> 
         label = f"{'sent' if name.sent else 'due':<5}{label}"
     elif name.subject == LAG:
         label = f"{LAG} {label}"
+    elif name.function == VIOLATIONS:
+        label = f"  {printable(name.subject)}"
     before, after = (
         "-" if figure is None else shown(figure.value, unit, at_least=figure.at_least)
         for figure in (row.before, row.after)

@@ -245,7 +245,8 @@ class Summary:
     calls: dict[str, Call]
     served: dict[str, Served]
     durations: dict[str, Percentiles]
-    """`connect_tcp connect_tls connect_websocket boot remote_start remote_stop`, those that happened."""
+    """`connect` and its stages `connect_tcp connect_tls connect_websocket`; `boot remote_start remote_stop`; those that
+    happened."""
     transactions: Transactions
     transaction_messages: dict[str, Fate]
     books: BooksResult

@@ -1,8 +1,9 @@
 """The figures of a summary by name, so that those of two runs can be set side by side and a rule can ask for one.
 
 A name is spelt as an objective spells it: `p99(Authorize)` from when it was due, `p99(Authorize, sent)` from when it
-was sent, `errors(Authorize)`, and `errors` for all actions together; `lost_transactions` and its like stand alone.
-Only what a summary holds has a name: the percentiles are those that were kept.
+was sent, `errors(Authorize)`, and `errors` for all actions together; `violations(clock-skew)` by rule;
+`lost_transactions` and its like stand alone. Only what a summary holds has a name: the percentiles are those that were
+kept, and only of each action for itself.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from fleet.observe.figures import format_count, format_latency, format_rate, printable
+from fleet.observe.rules import BOOK_RULES, CSMS_RULES
 from fleet.verdict.document import Percentiles, Summary
 
 
@@ -37,8 +39,11 @@ PERCENTILES = {
 """Functions on an action or a duration, and the fields that hold them."""
 COUNTS = ("calls", "rate", "errors", "timeouts", "cut_off")
 """Functions on an action, or alone for all of them together."""
+VIOLATIONS = "violations"
+"""The function on a rule of the CSMS or the books."""
 ALONE = {
     "booted": Unit.SHARE,
+    "booted_count": Unit.COUNT,
     "connect_failures": Unit.COUNT,
     "disconnects": Unit.COUNT,
     "restarts": Unit.COUNT,
@@ -59,14 +64,14 @@ ALONE = {
 LAG = "lag"
 """The generator's own lateness, as a duration like `boot`."""
 
-_LESS_IS_WORSE = {"rate", "booted"}
+_LESS_IS_WORSE = {"rate", "booted", "booted_count"}
 # More of these is as it was asked for: neither better nor worse.
 _NEUTRAL = {"calls", "transactions"}
 
 
 @frozen
 class Name:
-    """What a figure is of. `subject` is an action or a duration, empty for all of a run."""
+    """What a figure is of. `subject` is an action, a duration or a rule, empty for all of a run."""
 
     function: str
     subject: str = ""
@@ -82,12 +87,18 @@ class Name:
             return Unit.SECONDS
         if self.function in COUNTS:
             return Unit.RATE if self.function == "rate" else Unit.COUNT
-        return ALONE[self.function]
+        return ALONE.get(self.function, Unit.COUNT)
 
     @property
     def worse(self) -> int:
         """The sign of a change to the worse: 1, -1, or 0 where a change is neither."""
         return 0 if self.function in _NEUTRAL else -1 if self.function in _LESS_IS_WORSE else 1
+
+    def may_be_of(self, other: "Name") -> bool:
+        """Whether what the other figure is of is something that this one can be of too: only actions are counted."""
+        if self.function in PERCENTILES:
+            return other.function in PERCENTILES or (other.function == "calls" and other.subject != "")
+        return other.function == self.function and other.subject != ""
 
 
 @frozen
@@ -117,6 +128,9 @@ def _figures(summary: Summary) -> Iterator[tuple[Name, Figure]]:
         yield from _percentiles(name, times)
     yield from _percentiles(LAG, summary.generator.lag)
     yield from ((Name(function), Figure(value)) for function, value in _alone(summary).items())
+    violations = dict.fromkeys((*CSMS_RULES, *BOOK_RULES), 0)
+    violations |= {rule: violation.count for rule, violation in summary.violations.items()} | summary.books.violations
+    yield from ((Name(VIOLATIONS, rule), Figure(count)) for rule, count in violations.items())
 
 
 def _percentiles(subject: str, times: Percentiles | None, *, sent: bool = False) -> Iterator[tuple[Name, Figure]]:
@@ -126,21 +140,23 @@ def _percentiles(subject: str, times: Percentiles | None, *, sent: bool = False)
 
 
 def _alone(summary: Summary) -> dict[str, float]:
-    charge_points, transactions = summary.charge_points, summary.transactions
+    charge_points, transactions, found = summary.charge_points, summary.transactions, summary.books.violations
     return {
         "booted": charge_points.accepted / charge_points.count if charge_points.count else 0.0,
+        "booted_count": charge_points.accepted,
         "connect_failures": sum(charge_points.connect_failures.values()),
         "disconnects": sum(charge_points.disconnects.values()),
         "restarts": sum(charge_points.restarts.values()),
         "crashes": sum(charge_points.crashes.values()),
         "given_up": charge_points.given_up,
         "transactions": transactions.started,
-        "open_transactions": transactions.open,
+        "open_transactions": transactions.open + found.get("open-in-records", 0),
         "abandoned_transactions": transactions.abandoned,
-        "lost_transactions": transactions.lost,
+        # Those whose end never reached the CSMS, and those that it acknowledged and then had no record of.
+        "lost_transactions": transactions.stopped - transactions.delivered + found.get("missing", 0),
         "lost_messages": sum(fate.lost for fate in summary.transaction_messages.values()),
         "energy_difference_wh": summary.books.difference_wh,
-        "book_violations": sum(summary.books.violations.values()),
+        "book_violations": sum(found.values()),
         "csms_violations": sum(violation.count for violation in summary.violations.values()),
         "utilisation": summary.generator.utilisation,
         "utilisation_peak": summary.generator.utilisation_peak,

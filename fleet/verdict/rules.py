@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import frozen
 
 from fleet.quantities import parse_duration, parse_rate
-from fleet.verdict.measures import ALONE, COUNTS, LAG, PERCENTILES, Figure, Name, Unit, shown
+from fleet.verdict.measures import ALONE, COUNTS, PERCENTILES, VIOLATIONS, Figure, Name, Unit, shown
 
 Figures = Mapping[Name, Figure]
 
@@ -22,6 +22,8 @@ _RULE = re.compile(
     r"(?P<function>[a-z][a-z_]*|p[\d.]+)\s*(?:\((?P<subject>[^(),]*)(?:,\s*(?P<start>[^(),]*))?\))?"
     r"\s*(?:(?P<sign>[-+])\s*(?P<amount>\S.*))?"
 )
+ALL = "all"
+"""In place of an action: all of them together."""
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(\S*)")
 _EXAMPLES = "'p99 +20%', 'p95(boot) +100ms', 'errors +0' or 'rate -10%'"
 _UNITS: dict[Unit, tuple[dict[str, float], str]] = {
@@ -56,7 +58,7 @@ class Rule:
         """The figures that it is asked of."""
         name = self.name
         if name.subject:
-            subjects = {known.subject for figures in (before, after) for known in figures if known.subject}
+            subjects = {known.subject for figures in (before, after) for known in figures if name.may_be_of(known)}
             if name.subject not in subjects:
                 raise ValueError(f"neither run has {name.subject!r}{_near(name.subject, subjects)}")
             return [name]
@@ -103,16 +105,23 @@ def parse_rule(text: str) -> Rule:
 
 
 def _name(function: str, subject: str | None, start: str | None) -> Name:
-    if function not in (*PERCENTILES, *COUNTS, *ALONE):
-        known = (*PERCENTILES, *COUNTS, *ALONE)
+    known = (*PERCENTILES, *COUNTS, VIOLATIONS, *ALONE)
+    if function not in known:
         near = _near(function, known) or f"; expected one of {', '.join(known)}"
         raise ValueError(f"no figure is called {function!r}{near}")
+    if function == VIOLATIONS and not (subject or "").strip():
+        raise ValueError("violations of which rule? expected one, such as violations(clock-skew), or csms_violations")
     if subject is None:
         return Name(function)
     if function in ALONE:
         raise ValueError(f"{function} is of the whole run: it takes no ({subject})")
-    if not subject.strip():
-        raise ValueError(f"expected an action or a duration such as boot or {LAG} in {function}(...)")
+    if subject.strip() in ("", ALL):
+        if function in COUNTS and start is None:
+            return Name(function)
+        raise ValueError(
+            f"a summary has no {function} of all actions together: "
+            f"{function} without brackets asks it of each, {function}(Authorize) of one"
+        )
     if start is None:
         return Name(function, subject.strip())
     if function not in PERCENTILES or start.strip() not in ("due", "sent"):

@@ -39,9 +39,10 @@ _REASONS_SHOWN = 3
 _SHOWN = ("p50_s", "p95_s", "p99_s", "max_s")
 _RESULT = "Result"
 _DURATIONS = {
-    "connect_tcp": "TCP connection",
-    "connect_tls": "TLS handshake",
-    "connect_websocket": "WebSocket handshake",
+    "connect": "connect",
+    "connect_tcp": "connect: TCP",
+    "connect_tls": "connect: TLS",
+    "connect_websocket": "connect: WebSocket",
     "boot": "boot",
     "remote_start": "remote start",
     "remote_stop": "remote stop",

@@ -114,6 +114,21 @@ def test_books_and_charge_points_and_the_generators_are_compared_too() -> None:
     assert row(text, "boot", "p95")[-1] == "="
 
 
+def test_each_rule_that_was_broken_is_compared_and_can_be_asked_for() -> None:
+    text = text_of(BASE, sample_summary(), "violations(clock-skew)", "violations(double-reply)")
+    assert row(text, "transactions and books", "  clock-skew") == ["0", "12", "+12", "worse"]
+    assert "  double-reply" not in text
+    assert "    violations(clock-skew): 0 -> 12, and the limit is 0\n✓ --fail-on 'violations(double-reply)'" in text
+
+
+def test_a_transaction_is_lost_that_never_arrived_or_that_the_records_lack() -> None:
+    books = evolve(BASE.books, violations={"missing": 2, "open-in-records": 1})
+    transactions = evolve(BASE.transactions, stopped=100, delivered=97, lost=1, open=4)
+    found = figures(evolve(BASE, books=books, transactions=transactions))
+    assert found[Name("lost_transactions")].value == 5
+    assert found[Name("open_transactions")].value == 5
+
+
 def without_records(books: BooksResult) -> BooksResult:
     return evolve(books, recorded_wh=None)
 

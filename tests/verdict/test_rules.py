@@ -27,6 +27,9 @@ def figures(values: dict[str, float]) -> dict[Name, Figure]:
         ("p95(boot) +100ms", Name("p95", "boot"), 1, 0.1, False),
         ("max(lag)", Name("max", "lag"), 1, 0.0, False),
         ("errors +0", Name("errors"), 1, 0.0, False),
+        ("errors() +0", Name("errors"), 1, 0.0, False),
+        ("errors(all) +0", Name("errors"), 1, 0.0, False),
+        ("violations(clock-skew)", Name("violations", "clock-skew"), 1, 0.0, False),
         ("errors(StartTransaction) +3", Name("errors", "StartTransaction"), 1, 3.0, False),
         ("rate -10%", Name("rate"), -1, 0.1, True),
         ("rate -5/min", Name("rate"), -1, 5 / 60, False),
@@ -57,7 +60,9 @@ def test_a_rule_is_a_figure_and_how_far_it_may_move(
         ("lost_transaction +0", "no figure is called 'lost_transaction'; did you mean lost_transactions?"),
         ("xyzzy +0", "no figure is called 'xyzzy'; expected one of mean, p50,"),
         ("booted(Authorize) -1%", "booted is of the whole run: it takes no (Authorize)"),
-        ("p99() +1%", "expected an action or a duration such as boot or lag in p99(...)"),
+        ("p99() +1%", "a summary has no p99 of all actions together: p99 without brackets asks it of each, "),
+        ("p99(all) +1%", "a summary has no p99 of all actions together"),
+        ("violations", "violations of which rule? expected one, such as violations(clock-skew)"),
         ("p99(Authorize, late) +1%", "expected due or sent after the comma in p99(...), got 'late'"),
         ("errors(Authorize, sent) +1", "expected nothing after the comma in errors(...), got 'sent'"),
         ("p99 +20", "not a duration: '20'; expected a number with its unit"),
@@ -127,6 +132,12 @@ def test_a_rule_that_finds_nothing_to_compare_is_broken() -> None:
 def test_an_action_that_neither_run_knows_is_a_mistake() -> None:
     with pytest.raises(ValueError, match=r"^neither run has 'Authorise'; did you mean Authorize\?$"):
         breaches("p99(Authorise) +1%", {"calls(Authorize)": 1}, {"calls(Authorize)": 1})
+
+
+def test_what_is_only_timed_has_no_count_to_compare() -> None:
+    with pytest.raises(ValueError, match=r"^neither run has 'boot'$"):
+        breaches("errors(boot)", {"p99(boot)": 1, "calls(Authorize)": 1}, {"p99(boot)": 1})
+    assert breaches("p99(boot)", {"p99(boot)": 1}, {"p99(boot)": 1}) == []
 
 
 def test_a_lower_bound_in_the_second_run_can_never_be_shown_to_hold() -> None:
