@@ -8,8 +8,9 @@ from attrs import evolve
 from counterparts.summaries import HOSTILE, call, passed_summary, sample_summary
 
 from fleet import cli
-from fleet.verdict.compare import Row, compared, render
-from fleet.verdict.compare import Run as Side
+from fleet.verdict.compare import render
+from fleet.verdict.comparison import Row, compared
+from fleet.verdict.comparison import Run as Side
 from fleet.verdict.document import BooksResult, Result, Summary, dump
 from fleet.verdict.measures import Figure, Name, figures
 from fleet.verdict.rules import parse_rule
