@@ -25,6 +25,8 @@ from fleet.load.config import (
     read_key,
 )
 from fleet.load.config_file import load
+from fleet.load.objectives import read_objective
+from fleet.load.outputs import TRACE_BYTES_MAX, TRACE_FILES_MAX, Outputs
 from fleet.load.scenario_files import alone, lasting, read_scenarios
 from fleet.load.settings import (
     read_duration,
@@ -37,6 +39,7 @@ from fleet.load.settings import (
     text,
     whole,
 )
+from fleet.quantities import parse_size
 
 if TYPE_CHECKING:
     from fleet.load.controls import Attend
@@ -190,13 +193,90 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where the CSMS keeps its records of transactions: compared at the end, and written by the embedded one",
     )
+    add = parser.add_argument
+    add(
+        "--slo",
+        action="append",
+        default=[],
+        type=flag(read_objective),
+        metavar="OBJECTIVE",
+        help="what must hold, such as 'p99(Authorize) < 800ms' or 'lost_transactions == 0', beside those of CONFIG; "
+        "may be repeated",
+    )
+    add(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="a folder for the result: summary.json, junit.xml, report.html",
+    )
+    add(
+        "--metrics",
+        metavar="ADDRESS",
+        help="serve Prometheus metrics there, such as 127.0.0.1:9464; port 0 takes a free one",
+    )
+    add(
+        "--metrics-public",
+        action="store_true",
+        help="the address of the metrics may be one that others can reach",
+    )
+    add(
+        "--linger",
+        type=flag(read_duration),
+        metavar="DURATION",
+        help="serve the metrics for so long after the end, so that the last values are scraped, such as 30s",
+    )
+    add(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write every frame into this file, a JSON object per line; passwords and keys are masked",
+    )
+    add(
+        "--trace-size",
+        type=size,
+        metavar="SIZE",
+        help=f"begin a new file of the trace after so many bytes (default: 100MB; {TRACE_FILES_MAX} files are kept)",
+    )
     parser.add_argument("--shell", action="store_true", help="with a shell over the running load")
     add_control_arguments(parser)
 
 
+def size(text_: str) -> int:
+    """A number of bytes, as argparse wants it read."""
+    try:
+        return parse_size(text_)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def outputs(args: argparse.Namespace) -> Outputs:
+    """What the flags want beside the summary; raises ConfigurationError."""
+    for name in ("metrics_public", "linger"):
+        if getattr(args, name) and args.metrics is None:
+            raise ConfigurationError(f"--{name.replace('_', '-')}: expected --metrics ADDRESS beside it")
+    if args.trace_size is not None and args.trace is None:
+        raise ConfigurationError("--trace-size: expected --trace FILE beside it")
+    metrics = None
+    if args.metrics is not None:
+        from fleet.observe.exporter import parse_address
+
+        try:
+            metrics = parse_address(args.metrics, public=args.metrics_public)
+        except ValueError as error:
+            raise ConfigurationError(f"--metrics: {error}") from None
+    return Outputs(
+        metrics=metrics,
+        linger_s=args.linger or 0.0,
+        report=args.report,
+        trace=args.trace,
+        trace_bytes_max=args.trace_size or TRACE_BYTES_MAX,
+    )
+
+
 def run_load(args: argparse.Namespace, attend: "Attend | None" = None) -> int:
     """`fleet run`: returns the exit code. `attend` is the shell where one is wanted."""
-    config = resolve(args)
+    config, wanted = resolve(args), outputs(args)
+    config = evolve(config, objectives=(*config.objectives, *args.slo))
     # trio and all that runs on it take a while to import, for which a mistake in a file need not wait.
     import trio
 
@@ -204,4 +284,4 @@ def run_load(args: argparse.Namespace, attend: "Attend | None" = None) -> int:
     from fleet.load.runner import run
 
     manner = Manner(control=args.control, attend=attend, password=args.password)
-    return trio.run(partial(run, config, records=args.records, manner=manner))
+    return trio.run(partial(run, config, records=args.records, manner=manner, outputs=wanted))

@@ -21,6 +21,7 @@ from fleet.core.keys import find, normal, unknown
 from fleet.errors import ConfigurationError
 from fleet.link.endpoint import mask
 from fleet.load.distributions import Constant, Distribution, Uniform
+from fleet.load.objectives import ObjectiveConfig, read_objective
 from fleet.load.settings import (
     Mistakes,
     Setting,
@@ -115,6 +116,7 @@ Name = Annotated[str, Setting(text(4096))]
 Target = Annotated[str, Setting(read_target)]
 StayDistribution = Annotated[Distribution, Setting(distribution(read_duration), "_s")]
 EnergyDistribution = Annotated[Distribution, Setting(distribution(number(1), least=1.0))]
+Objective = Annotated[ObjectiveConfig, Setting(read_objective)]
 ShareDistribution = Annotated[Distribution, Setting(distribution(number(0, 1), most=1.0))]
 
 
@@ -254,6 +256,7 @@ class RunConfig:
     charge_points: tuple[GroupConfig, ...] = (QUICKSTART_GROUP,)
     drivers: DriversConfig = DriversConfig()
     scenario: tuple[ScenarioConfig, ...] = ()
+    objectives: tuple[Objective, ...] = ()
 
     @property
     def charge_point_count(self) -> int:

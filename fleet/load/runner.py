@@ -1,9 +1,11 @@
-"""A run from beginning to end: CSMS, ramp, drivers, drain, books, summary, exit code."""
+"""A run from beginning to end: CSMS, ramp, drivers, drain, books, verdict, exit code."""
 
 import random
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -13,11 +15,10 @@ import trio
 from attrs import define
 
 from fleet.actors.fleet import Fleet, Surroundings
-from fleet.clock import Clock
 from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
-from fleet.errors import EXIT_DONE, EXIT_EXPECTATION, EXIT_FAILED, EXIT_INTERRUPTED, UnreachableError
+from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
 from fleet.load.central import embedded
@@ -27,15 +28,24 @@ from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
 from fleet.load.ending import Ending
 from fleet.load.links import WebSocketLinks
+from fleet.load.objectives import until_hopeless
+from fleet.load.observing import Observing
+from fleet.load.outputs import Outputs
 from fleet.load.planning import plan_at, plans
 from fleet.load.ramp import freeze, switch_on
 from fleet.load.scenarios import Scenarios
 from fleet.observe.board import Board
-from fleet.observe.books import Books
-from fleet.observe.observer import Observer
+from fleet.observe.books import Balance
+from fleet.observe.journal import EventKind
 from fleet.observe.progress import show_progress
 from fleet.observe.records import Record, read_records
-from fleet.observe.summary import render
+from fleet.quantities import format_duration
+from fleet.verdict import report
+from fleet.verdict.assemble import Circumstances, assemble
+from fleet.verdict.document import ObjectiveResult
+from fleet.verdict.slo import Figures
+from fleet.verdict.text import render_text
+from fleet.version import VERSION
 
 PATIENCE_S = 15.0
 """How long nobody at all may get through to the CSMS before the run is called off."""
@@ -49,6 +59,7 @@ class End(Enum):
     """Why the load ended."""
 
     DONE = "done"
+    ABORTED = "aborted"
     INTERRUPTED = "interrupted"
     UNREACHABLE = "unreachable"
 
@@ -59,14 +70,17 @@ class Run:
 
     config: RunConfig
     manner: Manner
+    outputs: Outputs
+    observing: Observing
     seed: int
     plans: list[ChargePointPlan]
     url: str
     plant: Plant
     driving: Driving
-    books: Books
     ending: Ending
     scenarios: Scenarios
+    hopeless: ObjectiveResult | None = None
+    """The objective that ended the load."""
 
     @property
     def fleet(self) -> Fleet:
@@ -83,31 +97,54 @@ class Run:
         """When it all began."""
         return self.plant.started_at
 
+    def note(self, kind: EventKind, text: str) -> None:
+        """For the journal: this happens now."""
+        self.plant.journal.note(kind, text, trio.current_time())
 
-async def run(config: RunConfig, records: Path | None = None, manner: Manner | None = None) -> int:
+
+async def run(
+    config: RunConfig, records: Path | None = None, manner: Manner | None = None, outputs: Outputs | None = None
+) -> int:
     """Run the load that `config` describes and return the exit code.
 
     `records` is where the CSMS keeps its records, for the books; the embedded CSMS writes them itself. Raises
     `FleetError` for what a person can mend.
     """
-    manner = manner or Manner()
+    manner, outputs = manner or Manner(), outputs or Outputs()
     seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
     config = attrs.evolve(config, seed=seed)
     limits.require(config.charge_point_count)
-    # Said before anything is started, should the password or the certificates not be there.
+    # Said before anything is started, should the password or the certificates not be there, or a port be taken.
     links = WebSocketLinks(config.csms.url, config.csms, seed, Dialect16.subprotocol, manner.password)
+    if outputs.report is not None:
+        report.prepare(outputs.report)
+    password = config.csms.password() if manner.password is None else manner.password
+    secrets = () if password is None else (password,)
+    observing = await Observing.of(plans(config), seed, outputs, manner.say, secrets)
     ending = Ending(manner.say)
     ending.watch_output()
     manner.say(f"fleet: seed {seed}")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ending.watch_signals)
-        code = await _run_and_conclude(config, seed, records, manner, links, ending)
+        nursery.start_soon(observing.serve)
+        if outputs.metrics is not None:
+            manner.say(f"fleet: metrics at {observing.metrics_url}")
+        code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending)
+        if observing.metrics is not None and outputs.linger_s and not ending.interrupted:
+            manner.say(f"fleet: metrics stay for {format_duration(outputs.linger_s)} (Ctrl-C to leave)")
+            await ending.linger(outputs.linger_s)
         nursery.cancel_scope.cancel()
     return code
 
 
 async def _run_and_conclude(
-    config: RunConfig, seed: int, records: Path | None, manner: Manner, links: WebSocketLinks, ending: Ending
+    config: RunConfig,
+    records: Path | None,
+    manner: Manner,
+    outputs: Outputs,
+    observing: Observing,
+    links: WebSocketLinks,
+    ending: Ending,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
@@ -115,7 +152,8 @@ async def _run_and_conclude(
         before = records.stat().st_size if records is not None and records.exists() else 0
         async with _central(config, records) as url:
             manner.say(f"fleet: {_whom(config, url)}")
-            end, running = await _run(config, seed, url, manner, links, ending)
+            links.aim(url)
+            end, running = await _run(config, url, manner, outputs, observing, links, ending)
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
@@ -139,21 +177,27 @@ async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str
 
 
 async def _run(
-    config: RunConfig, seed: int, url: str, manner: Manner, links: WebSocketLinks, ending: Ending
+    config: RunConfig,
+    url: str,
+    manner: Manner,
+    outputs: Outputs,
+    observing: Observing,
+    links: WebSocketLinks,
+    ending: Ending,
 ) -> tuple[End, Run]:
-    fleet_plans = plans(config)
-    board, books = Board(fleet_plans), Books()
+    assert config.seed is not None
+    seed, fleet_plans = config.seed, plans(config)
     driving = Driving(Drivers(config, fleet_plans, seed))
-    observer = Observer(board, books, *(() if manner.alone else (driving,)), *manner.listeners)
-    links.aim(url)
-    clock, scenarios = Clock.system(), Scenarios.of(config, manner.say)
+    observing.add((*(() if manner.alone else (driving,)), *manner.listeners))
+    observer, clock, listeners = observing.observer, observing.clock, observing.listeners
+    scenarios = Scenarios.of(config, manner.say)
     surroundings = Surroundings(seed, clock, Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s)
     ramp = trio.CancelScope()
     async with trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
             plant = Plant(
                 fleet=Fleet(surroundings, living),
-                board=board,
+                board=listeners.board,
                 observer=observer,
                 clock=clock,
                 seed=seed,
@@ -165,13 +209,15 @@ async def _run(
                 some_id_tags=[config.id_tag(index) for index in range(min(config.id_tag_count, ID_TAGS_SHOWN))],
                 actions=Dialect16.actions,
                 connect_rate_per_s=config.csms.connect_rate_per_s,
+                journal=listeners.journal,
             )
             plant.ramping = True
-            running = Run(config, manner, seed, fleet_plans, url, plant, driving, books, ending, scenarios)
+            running = Run(config, manner, outputs, observing, seed, fleet_plans, url, plant, driving, ending, scenarios)
             everything.start_soon(ending.cancel_at_once, living.cancel_scope)
+            everything.start_soon(observing.watch)
             async with controlled(plant, manner):
                 if manner.progress:
-                    everything.start_soon(partial(show_progress, board, plant.started_at, config.duration_s))
+                    everything.start_soon(partial(show_progress, plant.board, plant.started_at, config.duration_s))
                 if manner.attend is not None:
                     everything.start_soon(manner.attend, plant)
                 living.start_soon(_ramp, running, ramp)
@@ -184,6 +230,7 @@ async def _run(
                 scenarios.cut_short()
                 plant.draining = True
                 if end is not End.UNREACHABLE:
+                    running.note(EventKind.DRAIN, "the load is over: everybody leaves")
                     await _drain(running)
             living.cancel_scope.cancel()
         everything.cancel_scope.cancel()
@@ -193,21 +240,25 @@ async def _run(
 async def _ramp(running: Run, scope: trio.CancelScope) -> None:
     with scope:
         await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
+        running.note(EventKind.PHASE, f"{len(running.plans)} charge points switched on")
         freeze()
     running.plant.ramping = False
 
 
 async def _until_over(running: Run) -> End:
-    """Wait for the end of the load: it was long enough, somebody's word, or nobody reaching the CSMS."""
+    """Wait for the end of the load: long enough, somebody's word, no hope, or nobody reaching the CSMS."""
     ending, alone = running.ending, running.manner.alone
     async with trio.open_nursery() as waiting:
         if not alone:
             waiting.start_soon(_until_long_enough, running, waiting.cancel_scope)
             waiting.start_soon(_until_called_off, running, waiting.cancel_scope)
+            waiting.start_soon(_until_hopeless, running, waiting.cancel_scope)
         await ending.asked.wait()
         waiting.cancel_scope.cancel()
     if ending.asked.is_set():
         return End.INTERRUPTED if ending.interrupted else End.DONE
+    if running.hopeless is not None:
+        return End.ABORTED
     return End.DONE if running.board.connects else End.UNREACHABLE
 
 
@@ -223,6 +274,20 @@ async def _until_called_off(running: Run, load: trio.CancelScope) -> None:
     await trio.sleep_until(running.started_at + PATIENCE_S)
     if not running.board.connects:
         load.cancel()
+
+
+async def _until_hopeless(running: Run, load: trio.CancelScope) -> None:
+    """An objective has failed without which the rest of the run isn't wanted."""
+
+    def figures() -> Figures:
+        return running.observing.listeners.figures(trio.current_time() - running.started_at)
+
+    result = await until_hopeless(running.config.objectives, figures, running.started_at)
+    text = f"{result.objective}: {result.shown}"
+    running.note(EventKind.ABORT, text)
+    running.manner.say(f"fleet: an objective failed, draining: {text}")
+    running.hopeless = result
+    load.cancel()
 
 
 async def _drain(running: Run) -> None:
@@ -242,18 +307,65 @@ async def _drain(running: Run) -> None:
 
 
 def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
-    board = running.board
+    """Close the books, judge, and say so; returns the exit code or raises UnreachableError."""
+    unreached = _unreached(end, running, elapsed_s)
+    incomplete = () if unreached is None else (str(unreached),)
+    balance, unreadable = _balance(running, records)
+    observing, config = running.observing, running.config
+    began_at = datetime.fromtimestamp(observing.clock.utc(running.started_at), UTC)
+    summary = assemble(
+        observing.listeners,
+        balance,
+        Circumstances(
+            version=VERSION,
+            seed=running.seed,
+            target=mask(running.url),
+            began_at=began_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            started_at=running.started_at,
+            duration_s=config.duration_s,
+            elapsed_s=elapsed_s,
+            objectives=[each.objective for each in config.objectives],
+            interrupted=end is End.INTERRUPTED,
+            aborted=running.hopeless,
+            incomplete=incomplete + unreadable,
+            failed_expectations=running.scenarios.failed,
+            measuring=not running.manner.alone,
+            visits=None if running.manner.alone else attrs.asdict(running.driving.drivers.counts),
+            trace_lost=0 if observing.trace is None else observing.trace.lost,
+        ),
+    )
+    code = summary.exit_code
+    if end is not End.UNREACHABLE:
+        running.manner.say(render_text(summary))
+    if running.outputs.report is not None:
+        try:
+            report.write(running.outputs.report, summary)
+            running.manner.say(f"fleet: report in {running.outputs.report}")
+        except FleetError as error:
+            # What was measured has been said: whatever the disk has to say comes after it.
+            print(f"fleet: error: {error}", file=sys.stderr)
+            code = code or EXIT_FAILED
+    if unreached is not None and end is not End.INTERRUPTED:
+        raise unreached
+    return code
+
+
+def _unreached(end: End, running: Run, elapsed_s: float) -> UnreachableError | None:
+    """Why nothing was measured, if nothing was."""
+    board, target = running.board, mask(running.url)
     if end is End.UNREACHABLE:
         failures = [case for cases in board.connect_failures.cases.values() for case in cases]
         why = failures[0] if failures else f"no answer within {elapsed_s:.0f} s"
-        raise UnreachableError(f"no charge point could connect to {mask(running.url)}: {why}")
-    balance = running.books.compare(records)
-    visits = None if running.manner.alone else attrs.asdict(running.driving.drivers.counts)
-    running.manner.say(render(board, balance, elapsed_s, running.seed, started_at=running.started_at, visits=visits))
-    if end is End.INTERRUPTED:
-        return EXIT_INTERRUPTED
-    if running.scenarios.failed:
-        return EXIT_EXPECTATION
+        return UnreachableError(f"no charge point could connect to {target}: {why}")
     if not board.accepted and not running.manner.alone:
-        raise UnreachableError(f"{mask(running.url)} accepted no charge point")
-    return EXIT_DONE if balance.balanced else EXIT_FAILED
+        return UnreachableError(f"{target} accepted no charge point")
+    return None
+
+
+def _balance(running: Run, records: Iterable[Record] | None) -> tuple[Balance, tuple[str, ...]]:
+    """The books' balance; and why it is not with the CSMS's records, where it should have been."""
+    books = running.observing.listeners.books
+    try:
+        return books.compare(records), ()
+    except FleetError as error:
+        return books.compare(None), (str(error),)
