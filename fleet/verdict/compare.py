@@ -89,7 +89,7 @@ def render(comparison: Comparison, *, colour: bool = False) -> str:
     lines = [
         "fleet compare",
         *(_run(name, run) for name, run in (("A", comparison.before), ("B", comparison.after))),
-        *(f"  not alike: {line}" for line in comparison.unlike),
+        *(f"  beware: {line}" for line in comparison.unlike),
         "",
         _cells("", "A", "B", "change", "").rstrip(),
     ]
@@ -207,7 +207,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             name: {"path": run.path, "result": run.summary.result, "seed": run.summary.seed}
             for name, run in (("a", comparison.before), ("b", comparison.after))
         },
-        "not_alike": comparison.unlike,
+        "beware": comparison.unlike,
         "figures": [
             {
                 "name": str(row.name),

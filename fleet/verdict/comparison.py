@@ -17,6 +17,8 @@ from fleet.verdict.rules import Rule
 
 NOTABLE = 0.05
 """A change of less than this share is called neither better nor worse."""
+FEW = 100
+"""Of fewer calls the slowest percent is less than one of them."""
 
 _WORTHLESS = (Result.INVALID, Result.INCOMPLETE)
 
@@ -50,7 +52,7 @@ class Row:
             return None
         change = self.after.value - self.before.value
         # B, at least so much, is more than A by at least so much; what is less than a lower bound is lower indeed.
-        unsure = (self.after.at_least and change < 0) or (self.before.at_least and change > 0)
+        unsure = (self.after.at_least and change <= 0) or (self.before.at_least and change >= 0)
         return None if unsure else change
 
     @property
@@ -132,6 +134,9 @@ def _unlike(before: Summary, after: Summary) -> Iterator[str]:
         yield f"the books of {with_records} were compared with records of the CSMS, those of {without} were not"
     if before.fleet != after.fleet:
         yield f"A was made by fleet {printable(before.fleet)}, B by fleet {printable(after.fleet)}"
+    common = before.calls.keys() & after.calls.keys()
+    if few := sorted(action for action in common if min(before.calls[action].count, after.calls[action].count) < FEW):
+        yield f"fewer than {FEW} calls, which makes a p99 the slowest or nearly: {', '.join(map(printable, few))}"
     for name, run, other in (("A", before, after), ("B", after, before)):
         if alone := sorted(run.calls.keys() - other.calls.keys()):
             yield f"only {name} has {', '.join(map(printable, alone))}"
