@@ -27,6 +27,8 @@ order's "tag" is echoed. End of input ends the process.
 - {"op": "cut" | "close", "charge_point" (all when left out)}: TCP reset, or a WebSocket close with 1001
 - {"op": "behave", "boot", "interval_s", "latency_s", "mute": [actions], "fail": {action: CALLERROR code},
   "id_tags": {tag: status}}: how every charge point is answered from now on; what is left out stays as it is.
+- {"op": "misbook", "fault"}: the records of the next transaction to start are written wrongly, in one of the ways of
+  `counterpart_books.FAULTS`; its answers are as ever. {"op": "misbooked"} -> {"result": its id, null before it starts}
 """
 
 # mypy: disable-error-code="import-untyped, untyped-decorator"
@@ -44,7 +46,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import ocpp.messages
-from counterpart_books import Books, JsonLines
+from counterpart_books import FAULTS, Books, JsonLines
 from counterpart_wire import Behaviour, Tap
 from ocpp.charge_point import camel_to_snake_case
 from ocpp.exceptions import OCPPError
@@ -203,6 +205,13 @@ async def carry_out(order: dict[str, Any], desk: Desk) -> Any:
         except ValueError as error:
             raise OrderError("BadOrder", str(error)) from None
         return {}
+    if operation == "misbook":
+        if order.get("fault") not in FAULTS:
+            raise OrderError("BadOrder", f"no such fault: {order.get('fault')}; there are {', '.join(FAULTS)}")
+        desk.books.fault, desk.books.victim = order["fault"], None
+        return {}
+    if operation == "misbooked":
+        return desk.books.victim
     if operation in ("cut", "close"):
         sides = [side_of(order, desk)] if "charge_point" in order else list(desk.connected.values())
         for side in sides:

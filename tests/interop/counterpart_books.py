@@ -3,9 +3,31 @@
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 FIRST_TRANSACTION_ID = 700_001  # far from connector numbers and counters, so that a mix-up shows
+SECOND_ID = 1_000_000  # added to the id of a transaction that is booked twice
+
+Record = dict[str, Any]
+
+
+def _changed(**changes: Callable[[Any], Any]) -> Callable[[Record], list[Record]]:
+    """A record with fields changed, where it has them."""
+    return lambda record: [record | {name: change(record[name]) for name, change in changes.items() if name in record}]
+
+
+# How a bad bookkeeper writes the records of one transaction.
+FAULTS: dict[str, Callable[[Record], list[Record]]] = {
+    "lose": lambda _: [],
+    "lose-stop": lambda record: [record] if record["kind"] == "start" else [],
+    "double": lambda record: [record, record | {"transaction_id": record["transaction_id"] + SECOND_ID}],
+    "double-stop": lambda record: [record] * (2 if record["kind"] == "stop" else 1),
+    "alter-energy": _changed(energy_wh=lambda wh: wh + 1, meter_stop_wh=lambda wh: wh + 1),
+    "alter-start": _changed(meter_start_wh=lambda wh: wh - 1, energy_wh=lambda wh: wh + 1),
+    "alter-connector": _changed(connector=lambda connector: 3 - connector),
+    "alter-id-tag": _changed(id_tag=lambda id_tag: id_tag + "X"),
+}
 
 
 class JsonLines:
@@ -49,6 +71,18 @@ class Books:
             elif line.get("kind") == "stop":
                 self._stopped[line["transaction_id"]] = (line["meter_stop_wh"], line["stopped_at"])
         self._next_id = max(self._by_id, default=FIRST_TRANSACTION_ID - 1) + 1
+        # What is done to the records of the next transaction to start, and which that was.
+        self.fault: str | None = None
+        self.victim: int | None = None
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        record = {"kind": kind, **fields}
+        if self.fault is None or fields["transaction_id"] != self.victim:
+            records = [record]
+        else:
+            records = FAULTS[self.fault](record)
+        for each in records:
+            self._records.write(**each)
 
     def _remember(self, start: dict[str, Any]) -> None:
         self._by_id[start["transaction_id"]] = start
@@ -68,10 +102,12 @@ class Books:
             "started_at": started_at,
         }
         if known is not None:
-            self._records.write(kind="repeated-start", **start)
+            self._write("repeated-start", **start)
             return known
         self._next_id += 1
-        self._records.write(kind="start", **start)
+        if self.fault is not None and self.victim is None:
+            self.victim = transaction_id
+        self._write("start", **start)
         self._remember(start)
         return transaction_id
 
@@ -88,7 +124,7 @@ class Books:
             fields["meter_values"] = self._meter_values.get(transaction_id, 0)
         if kind == "repeated-stop":
             fields["same"] = self._stopped[transaction_id] == (meter_stop_wh, stopped_at)
-        self._records.write(kind=kind, **fields)
+        self._write(kind, **fields)
         if kind == "stop":
             self._stopped[transaction_id] = (meter_stop_wh, stopped_at)
         return kind
