@@ -36,6 +36,7 @@ from fleet.verdict.document import (
     Transactions,
     Violation,
 )
+from fleet.verdict.readings import lost_transactions
 from fleet.verdict.slo import Figures, Objective, built_in
 
 EXIT_CODES = {
@@ -99,7 +100,7 @@ class Circumstances:
 def assemble(listeners: Listeners, balance: Balance, run: Circumstances) -> Summary:
     """The whole document; `balance` is that of the end."""
     board, health = listeners.board, listeners.health
-    objectives = (*_measured(listeners, balance, run), *built_in(balance))
+    objectives = (*_measured(listeners, balance, run), *built_in(balance, run.objectives))
     shortcomings = health.shortcomings() if run.measuring else ()
     given_up = board.by_state[ChargePointState.GIVEN_UP]
     incomplete = run.incomplete
@@ -213,6 +214,8 @@ def _charge_points(board: Board, started_at: float) -> ChargePoints:
         restarts=_counts(board.restarts),
         crashes=_counts(board.crashes),
         given_up=board.by_state[ChargePointState.GIVEN_UP],
+        given_up_for=_counts(board.given_up),
+        cases={word: tuple(cases) for tally in (board.crashes, board.given_up) for word, cases in tally.cases.items()},
     )
 
 
@@ -258,7 +261,12 @@ def _served(board: Board, elapsed_s: float) -> Iterator[tuple[str, Served]]:
 
 def _durations(latency: Latency) -> Iterator[tuple[str, Percentiles]]:
     every = {f"connect_{stage}": durations for stage, durations in latency.connect.items()}
-    every |= {"boot": latency.boot, "remote_start": latency.remote_start, "remote_stop": latency.remote_stop}
+    every |= {
+        "connect": latency.connected,
+        "boot": latency.boot,
+        "remote_start": latency.remote_start,
+        "remote_stop": latency.remote_stop,
+    }
     for name, durations in every.items():
         found = percentiles(durations)
         if found is not None:
@@ -270,7 +278,8 @@ def _transactions(board: Board, balance: Balance) -> Transactions:
         started=balance.started,
         stopped=balance.stopped,
         delivered=balance.delivered,
-        lost=balance.lost,
+        lost=lost_transactions(balance),
+        waiting=board.outbox,
         open=balance.open_here,
         abandoned=board.abandoned,
         by_reason=_counts(board.stopped),
