@@ -1,6 +1,6 @@
 """The exporter: `/metrics` over HTTP, for Prometheus to scrape, out of the same loop that the fleet runs in.
 
-The loop is the fleet's, and a scrape must not be felt there. So a page of metrics is written a family at a time with a
+The loop is the fleet's, and a scrape must not be felt there. So a page of metrics is written in portions with a
 turn for everybody else in between, and whoever asks meanwhile waits for his own. There is no compression: it would
 cost the loop more than the loopback interface costs anybody.
 
@@ -14,7 +14,7 @@ CSMS goes.
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import NamedTuple
@@ -48,6 +48,8 @@ FAREWELL_READS_MAX = 16
 ACCEPT_PAUSE_S = 0.2
 """Before trying again where this machine has no descriptor left for one more connection."""
 
+PORTION_LINES = 100
+"""So much of a page is written in one turn of the loop: a millisecond or two."""
 PATH = "/metrics"
 _HOST = re.compile(r"[A-Za-z0-9_.-]+")
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -136,7 +138,7 @@ def metrics_url(listeners: Sequence[trio.SocketListener]) -> str:
 
 
 class Page:
-    """The metrics as text, written with a turn for the rest of the loop after each family."""
+    """The metrics as text, written with a turn for the rest of the loop after each portion."""
 
     def __init__(self, metrics: Collector) -> None:
         self._metrics = metrics
@@ -154,21 +156,35 @@ class Page:
             # All at one instant, so that figures that belong together fit together.
             families = list(self._metrics.collect())
             parts = []
-            for family in families:
+            for some in _portions(families):
                 await trio.lowlevel.checkpoint()
                 # Each would be a page of its own in OpenMetrics, and end as one.
-                parts.append(encode(_Alone(family)).removesuffix(_END))
+                parts.append(encode(_Portion(some)).removesuffix(_END))
         return b"".join(parts)
 
 
 @frozen
-class _Alone(Collector):
-    """A family by itself."""
+class _Portion(Collector):
+    """What is written in one turn."""
 
-    family: Metric
+    families: Sequence[Metric]
 
-    def collect(self) -> Iterator[Metric]:
-        yield self.family
+    def collect(self) -> Sequence[Metric]:
+        return self.families
+
+
+def _portions(families: Iterable[Metric]) -> Iterator[list[Metric]]:
+    """Families together until they are `PORTION_LINES` long; a longer one by itself is not cut."""
+    some: list[Metric] = []
+    lines = 0
+    for family in families:
+        some.append(family)
+        lines += len(family.samples)
+        if lines >= PORTION_LINES:
+            yield some
+            some, lines = [], 0
+    if some:
+        yield some
 
 
 # ---- the conversation ------------------------------------------------------------------------------------------------
