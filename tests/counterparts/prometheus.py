@@ -6,7 +6,9 @@ promtool comes with it. On a machine that has neither, tests that need them are 
 
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
@@ -37,6 +39,18 @@ def _missing(program: str) -> NoReturn:
     pytest.skip(line)
 
 
+def free_port() -> int:
+    """A free port outside the range that connections are given, so that nobody who connects meanwhile gets it."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Runs promtool; the test looks at what came of it."""
     return subprocess.run(
@@ -61,7 +75,6 @@ class Prometheus:
 
     def __init__(self, folder: Path, port: int, target: str, rules: Path, scrape_interval: str = "1s") -> None:
         """Scrapes `target` as job `fleet`; whatever it keeps is in `folder`."""
-        self.began_at = time.time()
         self.port = port
         self._log = folder / "prometheus.log"
         configuration = folder / "prometheus.yml"
@@ -124,6 +137,11 @@ class Prometheus:
             except OSError:
                 time.sleep(0.1)
         raise RuntimeError(f"Prometheus did not start:\n{self.log}")
+
+    @staticmethod
+    def now() -> float:
+        """Its clock, in s since 1970."""
+        return time.time()
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 
