@@ -109,24 +109,28 @@ class Comparison:
 
     def _find(self, charge_point_id: str, number: int, record: Record, mark: int) -> int | None:
         """The place of the transaction that a record is about; None where there is none of this id."""
-        transaction_id, order, closed = record["transaction_id"], self._order, len(self._order)
+        transaction_id, start_wh = record["transaction_id"], record["meter_start_wh"]
+        order, closed = self._order, len(self._order)
         name = number * _NUMBERS + in_64_bits(transaction_id) + _ORIGIN
-        key = name * _NUMBERS + record["meter_start_wh"] + _ORIGIN
-        index = bisect_left(order, key, key=self._key)
-        found = None
+        first = bisect_left(order, name, key=self._name)
+        found = order[first] if first < closed and self._name(order[first]) == name else None
+        waiting = self._unclosed_by_id.get((charge_point_id, transaction_id))
+        if found is None:
+            return waiting
+        if waiting is None and (first + 1 == closed or self._name(order[first + 1]) != name):
+            return found
+        # Several have this id: it is the one whose meter said so, and of those one that wasn't seen yet.
+        key = name * _NUMBERS + start_wh + _ORIGIN
+        index = bisect_left(order, key, first, key=self._key)
+        exact = None
         while index < closed and self._key(order[index]) == key:
-            found = order[index]
-            if not self._seen[found] & mark:
+            exact = order[index]
+            if not self._seen[exact] & mark:
                 break
             index += 1
-        if found is not None:
-            return found
-        waiting = self._unclosed_by_id.get((charge_point_id, transaction_id))
-        if waiting is not None:
-            return waiting
-        # Its meter says otherwise: then it is one whose record was altered.
-        index = bisect_left(order, name * _NUMBERS, key=self._key)
-        return order[index] if index < closed and self._name(order[index]) == name else None
+        if exact is not None:
+            return exact
+        return found if waiting is None else waiting
 
     def _entry(self, place: int) -> Entry:
         closed = len(self._closed)
