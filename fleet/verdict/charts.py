@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from fleet.observe.figures import format_count, format_energy, format_power, format_rate
+from fleet.observe.figures import format_count, format_energy, format_latency, format_power, format_rate
 from fleet.quantities import format_duration
 
 WIDTH, HEIGHT = 1200, 400
@@ -160,7 +160,7 @@ def format_value(value: float, unit: Unit) -> str:
     """A figure as it is read: `12ms`, `7.2 kW`, `98 %`."""
     match unit:
         case Unit.SECONDS:
-            return format_duration(value)
+            return format_latency(value)
         case Unit.RATE:
             return format_rate(value)
         case Unit.POWER:
@@ -190,15 +190,27 @@ def fit(columns: Iterable[Column], unit: Unit, *, logarithmic: bool = False) -> 
         return _linear(0.25, 1.0, unit)
     if highest <= 0:
         return _linear(1.0, 1.0, unit)
-    step = _round_up(highest / (VALUE_TICKS_MAX - 1))
-    if unit is Unit.COUNT:
-        step = max(1.0, step)
+    step = _step(highest, whole=unit is Unit.COUNT)
     return _linear(step, math.ceil(highest / step - 1e-9) * step, unit)
+
+
+def _step(highest: float, *, whole: bool) -> float:
+    """Of round steps that make three to five parts, the one that leaves the least room above the highest value."""
+    power = math.floor(math.log10(highest))
+    rooms: dict[float, float] = {}
+    for step in (digit * 10.0**exponent for exponent in (power, power - 1) for digit in (5, 2.5, 2, 1)):
+        parts = math.ceil(highest / step - 1e-9)
+        if 3 <= parts <= VALUE_TICKS_MAX and not (whole and step % 1):
+            rooms.setdefault(round(parts * step / highest, 9), step)
+    return rooms[min(rooms)] if rooms else 1.0
 
 
 def _linear(step: float, high: float, unit: Unit) -> Scale:
     count = round(high / step)
-    return Scale(0.0, high, tuple(Tick(i / count, format_value(i * step, unit)) for i in range(count + 1)))
+    figures = [index * step for index in range(1, count + 1)]
+    # A column of rates has no use for the digits that a single one is shown with.
+    labels = ("0", *(f"{each:,.6g}/s" if unit is Unit.RATE else format_value(each, unit) for each in figures))
+    return Scale(0.0, high, tuple(Tick(index / count, label) for index, label in enumerate(labels)))
 
 
 def _logarithmic(lowest: float, highest: float, unit: Unit) -> Scale:
@@ -212,12 +224,6 @@ def _logarithmic(lowest: float, highest: float, unit: Unit) -> Scale:
     inside = inside[:: math.ceil(len(inside) / (VALUE_TICKS_MAX + 1))]
     bare = Scale(low, high, (), logarithmic=True)
     return Scale(low, high, tuple(Tick(bare.share(at), format_value(at, unit)) for at in inside), logarithmic=True)
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5 or 10 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(digit * power for digit in (1, 2, 2.5, 5, 10) if digit * power >= value * 0.999999)
 
 
 def time_ticks(span_s: float) -> tuple[Tick, ...]:

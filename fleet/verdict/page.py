@@ -9,6 +9,7 @@ Everything can be read without the script. It only tells the values at the point
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -225,7 +226,7 @@ def _energies(summary: Summary) -> list[tuple[str, str, str]]:
             rows.append((word, "no records to compare with", ""))
         else:
             off_wh = energy_wh - books.metered_wh
-            rows.append((word, f"{format_count(energy_wh)} Wh", f"{off_wh:+,} Wh" if off_wh else "="))
+            rows.append((word, f"{format_count(energy_wh)} Wh", f"{off_wh:+,} Wh".replace("-", "−") if off_wh else "="))
     return rows
 
 
@@ -249,6 +250,7 @@ def _environment() -> Environment:
         latency=format_latency,
         rate=format_rate,
         energy=format_energy,
+        parts=lambda name: re.findall(r"[A-Z]?[^A-Z]+|[A-Z]+", name),
         percent=lambda share: f"{share * 100:.3g} %",
         place=lambda share: f"{share * 100:.2f}".rstrip("0").rstrip("."),
     )

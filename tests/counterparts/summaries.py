@@ -48,7 +48,15 @@ def passed_summary(**changes: Any) -> Summary:
         result=Result.PASSED,
         exit_code=0,
         reasons=(),
-        objectives=tuple(evolve(one, passed=True) for one in run.objectives if "csms_violations" not in one.objective),
+        objectives=(
+            ObjectiveResult("p99(Authorize) < 800ms", True, 0.0976, "97.6ms"),
+            ObjectiveResult("p95(boot) < 5s", True, 1.24, "1.24s"),
+            ObjectiveResult("booted >= 99.9%", True, 1.0, "100 %"),
+            ObjectiveResult("csms_violations == 0", True, 0.0, "0"),
+            ObjectiveResult("lost_transactions == 0", True, 0.0, "0", built_in=True),
+            ObjectiveResult("energy_difference_wh == 0", True, 0.0, "0 Wh", built_in=True),
+        ),
+        calls={**run.calls, "Authorize": call(2410, 0.016)},
         books=evolve(
             run.books,
             balanced=True,

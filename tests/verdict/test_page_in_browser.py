@@ -9,7 +9,7 @@ from attrs import evolve
 from counterparts.browser import Page, open_page
 from counterparts.summaries import HOSTILE, passed_summary, sample_summary
 
-from fleet.verdict.document import BooksResult, Summary, Timeline, Violation
+from fleet.verdict.document import BooksResult, Result, Summary, Timeline, Violation
 from fleet.verdict.page import CHARTS, render_page
 
 PHONE, DESK = 360, 1280
@@ -178,6 +178,35 @@ async def test_a_page_in_the_dark_and_one_of_an_empty_run_fit_too(page: Page, tm
     assert await fits(page)
     assert await texts(page, "figure") == []
     assert page.complaints == []
+
+
+# Every text against what is behind it, as WCAG 2 counts it; 4.5 is what it asks of small print.
+POOR_CONTRAST = """
+(() => {
+  const light = (color) => color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const color = getComputedStyle(e).backgroundColor;
+      if (color !== "rgba(0, 0, 0, 0)") return color;
+    }
+  };
+  return [...document.body.querySelectorAll("*")]
+    .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+    .filter((e) => !e.closest("svg"))
+    .map((e) => [e, light(getComputedStyle(e).color), light(behind(e))])
+    .filter(([, a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5)
+    .map(([e]) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 30)}`);
+})()
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+async def test_everything_written_stands_out_from_what_is_behind_it(page: Page, tmp_path: Path, dark: bool) -> None:
+    for result in Result:
+        await show(page, sample_summary(result=result), tmp_path, DESK, dark=dark)
+        assert await page.evaluate(POOR_CONTRAST) == []
 
 
 async def test_the_page_can_be_printed(page: Page, tmp_path: Path) -> None:
