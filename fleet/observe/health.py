@@ -229,6 +229,11 @@ class Health:
         return 0.0 if self._began is None else self._now.at - self._began.at
 
     @property
+    def utilisation_lately(self) -> float:
+        """The same over the last ten seconds or so, for whoever watches it change."""
+        return _utilisation(self._windows[0], self._now) if self._windows else 0.0
+
+    @property
     def cpu_s(self) -> float:
         """The CPU time of this process, all its threads, since the probe began."""
         return self._cpu_last_s - self._cpu_began_s
@@ -274,7 +279,7 @@ class Health:
         where = "the worst ten seconds" if self._span_s >= WINDOW_S else f"its {format_duration(self._span_s)}"
         return (
             f"the generator's loop was at work for {self.utilisation_peak:.1%} of {where} "
-            f"({self.utilisation:.1%} of the run): it is more load than this machine can make"
+            f"({self.utilisation:.1%} of the run): more load than this machine could make"
         )
 
     def _exhaustion(self) -> str:

@@ -16,6 +16,10 @@ _FUNCTIONS = (*_STATISTICS, *COUNTED, "rate", "violations")
 _RULES = (*CSMS_RULES, *BOOK_RULES)
 _SUGGESTED_RULE = "transaction-id-not-positive"
 _WORD_MAX = 40
+_EFFECTS = {
+    "RemoteStartTransaction": "its effect, such as p95(remote_start)",
+    "RemoteStopTransaction": "its effect, such as p95(remote_stop)",
+}
 
 
 def parse_measure(text: str, actions: Collection[str]) -> Measure:
@@ -92,6 +96,8 @@ def _parse_violations(arguments: list[str]) -> Measure:
 
 def _require(function: str, subject: str, known: Collection[str]) -> None:
     if subject not in known:
+        if subject in _EFFECTS:
+            raise ValueError(f"{function}() of {subject}: the CSMS says that; what is timed is {_EFFECTS[subject]}")
         raise ValueError(f"{function}() of {_cut(subject)!r}{_meant(subject, known, known)}")
 
 

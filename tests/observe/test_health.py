@@ -73,6 +73,14 @@ def test_utilisation_is_the_time_that_was_not_waited_and_its_peak_that_of_the_wo
     assert loop.health.shortcomings() == ()
 
 
+def test_utilisation_lately_forgets_what_was_ten_seconds_ago() -> None:
+    loop = Loop()
+    assert Health().utilisation_lately == loop.health.utilisation_lately == 0.0
+    assert loop.goes(2, at_work=0.9).health.utilisation_lately == pytest.approx(0.9)
+    assert loop.goes(30, at_work=0.2).health.utilisation_lately == pytest.approx(0.2)
+    assert loop.goes(5.5, at_work=0.8).health.utilisation_lately == pytest.approx(0.5, abs=0.05)
+
+
 def test_looking_for_events_while_there_is_work_left_is_not_waiting() -> None:
     loop = Loop()
     loop.health.loop.before_io_wait(0)
@@ -237,7 +245,7 @@ async def test_a_loop_with_more_to_do_than_time_is_overloaded_though_no_task_is_
 
     health = await probed(overload)
     assert health.utilisation > 0.95
-    assert any("more load than this machine can make" in line for line in health.shortcomings())
+    assert any("more load than this machine could make" in line for line in health.shortcomings())
 
 
 async def test_a_loop_with_little_to_do_is_healthy_and_its_figures_are_those_of_this_process() -> None:

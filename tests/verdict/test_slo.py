@@ -52,6 +52,10 @@ def test_an_objective_is_a_measure_a_comparison_and_a_quantity_with_its_unit(tex
         ("errors(boot) == 0", "boot is no action; it can only be timed, such as p95(boot)"),
         ("p100(Authorize) < 1s", "there is no p100: expected a percentile from p0.001 to p99.999, or min or max"),
         ("p0(Authorize) < 1s", "there is no p0: expected a percentile"),
+        (
+            "p99(RemoteStartTransaction) < 1s",
+            "the CSMS says that; what is timed is its effect, such as p95(remote_start)",
+        ),
         ("p99(boot, sent) < 1s", "only an action is timed from when it was sent"),
         ("p99(Authorize, snt) < 1s", "such as p99(Authorize, sent)"),
         ("calls(Authorize, sent) < 1", "expected one action"),
