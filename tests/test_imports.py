@@ -62,7 +62,7 @@ FOREIGN: dict[str, set[str]] = {
     "ocpp": {"cattrs", "orjson"},
     "actors": {"trio"},
     "link": {"trio", "trio_websocket", "wsproto"},
-    "observe": {"h11", "hdrh", "orjson", "prometheus_client", "rich", "trio"},
+    "observe": {"h11", "orjson", "prometheus_client", "rich", "trio"},
     "verdict": {"cattrs", "jinja2", "orjson"},
     "csms": {"orjson", "trio", "trio_websocket", "wsproto"},
     "control": {"orjson", "trio"},

@@ -15,7 +15,7 @@ from fleet.control.details import ConnectorDetails
 from fleet.control.hub import utc_text
 from fleet.control.plant import Plant
 from fleet.observe.figures import format_clock, format_count, format_counts, format_energy, format_power, format_rate
-from fleet.observe.summary import charge_point_lines, message_lines, trouble_lines
+from fleet.observe.stats import charge_point_lines, message_lines, trouble_lines
 
 _COLUMN_GAP = "  "
 _Thing = TypeVar("_Thing")

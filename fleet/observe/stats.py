@@ -1,14 +1,13 @@
-"""The summary at the end of a run: what the fleet did, whether the books balance, and what went wrong.
+"""The board as lines, for whoever asks while a run goes on: who is there, what was said, and what went wrong.
 
-Plain text, for a terminal, a log and a pull request alike. What is zero and would be a fault is said in one word;
-what isn't is listed with its first cases, so that the next step needs no other tool.
+What is zero and would be a fault is said in one word; what isn't is listed with its first cases. What a run that is
+over comes to is `fleet.verdict`'s.
 """
 
 from collections.abc import Iterator, Mapping
 
 from fleet.observe.board import Board, ChargePointState
-from fleet.observe.books import Balance
-from fleet.observe.figures import format_count, format_counts, format_energy, format_rate
+from fleet.observe.figures import format_count, format_counts, format_rate
 from fleet.observe.tally import Tally
 from fleet.quantities import format_duration
 
@@ -16,33 +15,6 @@ _LABEL_WIDTH = 18
 _RESULT = "Result"
 _TIMEOUT = "Timeout"
 _DISCONNECTED = "Disconnected"
-
-
-def render(
-    board: Board,
-    balance: Balance,
-    elapsed_s: float,
-    seed: int,
-    *,
-    started_at: float | None = None,
-    visits: Mapping[str, int] | None = None,
-) -> str:
-    """The whole summary, without a newline at the end.
-
-    `elapsed_s` is the length of the run, drain included; `started_at` its beginning on the monotonic clock, for saying
-    how long the ramp took; `visits` how the drivers' visits went, by word, in the order to be shown.
-    """
-    many = "" if board.charge_points == 1 else "s"
-    whole = f"{format_count(board.charge_points)} charge point{many}"
-    lines = [f"fleet: {whole}, {format_duration(elapsed_s)}, seed {seed}", ""]
-    lines += charge_point_lines(board, started_at)
-    lines += ["", *message_lines(board, elapsed_s), "", *_transactions(board, balance)]
-    if visits:
-        lines.append(
-            _line("visits", format_counts((word.replace("_", " "), n) for word, n in visits.items()) or "none")
-        )
-    lines += ["", *_books(balance), "", *trouble_lines(board), "", f"to repeat this run: --seed {seed}"]
-    return "\n".join(lines)
 
 
 def _line(label: str, *texts: str) -> str:
@@ -102,45 +74,6 @@ def _actions(title: str, counts: Mapping[tuple[str, str], int], elapsed_s: float
             f"    {action:<24}{format_count(total):>12}{rate:>10}{format_count(errors):>9}{format_count(timeouts):>10}"
             f"{format_count(cut):>9}" + (f"  {', '.join(f'{code} {count}' for code, count in codes)}" if codes else "")
         )
-
-
-def _transactions(board: Board, balance: Balance) -> Iterator[str]:
-    yield _line(
-        "transactions",
-        f"{format_count(balance.started)} started",
-        f"{format_count(balance.stopped)} stopped",
-        f"{format_count(balance.delivered)} delivered",
-        f"{format_count(balance.lost)} lost",
-    )
-    if board.stopped:
-        yield _line("stopped by", format_counts(iter(board.stopped)))
-    if board.abandoned:
-        yield _line("abandoned", f"{format_count(board.abandoned)} on charge points that were given up")
-    if board.lost:
-        yield _line("messages lost", _tallied("", board.lost))
-    if board.outbox:
-        yield _line("still waiting", f"{format_count(board.outbox)} transaction messages")
-
-
-def _books(balance: Balance) -> Iterator[str]:
-    energies = [
-        ("metered", balance.metered_wh),
-        ("reported", balance.reported_wh),
-        ("acknowledged", balance.acknowledged_wh),
-    ]
-    if balance.recorded_wh is not None:
-        energies.append(("recorded", balance.recorded_wh))
-    if len({energy_wh for _, energy_wh in energies}) == 1:
-        words = " = ".join(word for word, _ in energies)
-        yield _line("energy", f"{format_count(balance.metered_wh)} Wh {words} ({format_energy(balance.metered_wh)})")
-    else:
-        yield _line("energy", *(f"{format_count(energy_wh)} Wh {word}" for word, energy_wh in energies))
-    verdict = "balanced" if balance.balanced else "NOT BALANCED"
-    if balance.recorded is None:
-        verdict += " on our side; no records of the CSMS to compare with"
-    yield _line("books", verdict)
-    for finding in balance.findings:
-        yield f"    {finding}"
 
 
 def trouble_lines(board: Board) -> Iterator[str]:
