@@ -230,7 +230,7 @@ class Health:
 
     @property
     def utilisation_lately(self) -> float:
-        """The same over the last ten seconds or so, for whoever watches it change."""
+        """The share of time in which the loop was at work in the last ten seconds or so, to watch it change."""
         return _utilisation(self._windows[0], self._now) if self._windows else 0.0
 
     @property

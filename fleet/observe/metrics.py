@@ -78,8 +78,8 @@ class Condition(Protocol):
         """All lateness together."""
 
     @property
-    def utilisation(self) -> float:
-        """The share of time in which the loop is at work, 0 to 1."""
+    def utilisation_lately(self) -> float:
+        """The share of the last seconds in which the loop was at work, 0 to 1."""
 
 
 class Metrics(Collector):
@@ -245,8 +245,8 @@ class Metrics(Collector):
         yield family
         yield _gauge(
             "fleet_generator_utilisation_ratio",
-            "The share of time in which the generator's loop is at work; at 1 it can't keep up.",
-            health.utilisation,
+            "The share of the last ten seconds in which the generator's loop was at work; at 1 it can't keep up.",
+            health.utilisation_lately,
         )
         yield _counters(
             "fleet_events_total",

@@ -32,7 +32,7 @@ class HealthSaid:
     lag_bounds_s: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
     lag_counts: list[int] = field(factory=lambda: [0] * 5)
     lag_sum_s: float = 0.0
-    utilisation: float = 0.0
+    utilisation_lately: float = 0.0
 
 
 class Scraped:

@@ -9,9 +9,11 @@ import pytest
 from counterparts.scraped import Scraped, samples_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from fleet.clock import Clock
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import (
     CableChanged,
@@ -33,9 +35,12 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.observe.board import ChargePointState
-from fleet.observe.journal import EventKind
-from fleet.observe.metrics import SERIES_MAX
+from fleet.observe.board import Board, ChargePointState
+from fleet.observe.books import Books
+from fleet.observe.health import Health
+from fleet.observe.journal import EventKind, Journal
+from fleet.observe.metrics import SERIES_MAX, Metrics
+from fleet.observe.observer import Observer
 from fleet.words import ConnectorStatus, RegistrationStatus, StopReason
 
 NAMES = {
@@ -301,12 +306,28 @@ def test_crashes_and_reboots_are_counted_apart(scraped: Scraped) -> None:
 
 def test_the_generator_tells_how_late_and_how_busy_it_is(scraped: Scraped) -> None:
     scraped.health.lag_counts = [5, 3, 0, 1, 1]
-    scraped.health.lag_sum_s, scraped.health.utilisation = 3.5, 0.25
+    scraped.health.lag_sum_s, scraped.health.utilisation_lately = 3.5, 0.25
     samples = scraped.samples()
     bounds = ("0.001", "0.01", "0.1", "1.0", "+Inf")
     assert [samples["fleet_schedule_lag_seconds_bucket", (bound,)] for bound in bounds] == [5, 8, 8, 9, 10]
     assert samples["fleet_schedule_lag_seconds_sum", ()] == 3.5
     assert samples["fleet_generator_utilisation_ratio", ()] == 0.25
+
+
+def test_a_run_s_own_books_and_health_are_read() -> None:
+    board, books, health = Board([ChargePointPlan("CP1")]), Books(), Health()
+    metrics = Metrics(board, books, health, Journal(Clock(0.0)), version="1", seed=1, now=lambda: 20.0)
+    observer = Observer(board, books, health, metrics)
+    health.begin()
+    health.reached(0.3)
+    observer.report("CP1", TransactionStarted(1, 0.0, "a", "TAG", 1_000))
+    observer.report("CP1", TransactionStopped(1, 9.0, "a", 1_250, StopReason.LOCAL))
+    observer.report("CP1", TransactionDelivered(1, "a", 7, 249, 9.5))
+    samples = samples_of(generate_latest(metrics).decode())
+    assert samples["fleet_energy_reported_watthours_total", ()] == 250
+    assert samples["fleet_energy_acknowledged_watthours_total", ()] == books.acknowledged_wh > 0
+    assert samples["fleet_book_violations_total", ("acknowledged-difference",)] == 1
+    assert samples["fleet_schedule_lag_seconds_bucket", ("+Inf",)] == health.lag.count > 0
 
 
 def test_events_tell_when_the_last_of_a_kind_was(scraped: Scraped) -> None:
