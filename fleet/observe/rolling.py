@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,16 +48,21 @@ class RollingFile:
             why = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
             raise ConfigurationError(f"{path}: can't write there: {why}") from None
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        """Append whole lines, each with its newline; raises OSError, and then `lines` has counted those that went."""
-        first, size = 0, 0
-        for index, line in enumerate(lines):
-            if self._rolls and self._size + size and self._size + size + len(line) > self._size_max:
-                self._append(b"".join(lines[first:index]))
-                self._roll()
-                first, size = index, 0
-            size += len(line)
-        self._append(b"".join(lines[first:]))
+    def write(self, lines: bytes | bytearray, end: int) -> None:
+        """Append what stands before `end`, all whole lines; raises OSError, and then `lines` has counted what went."""
+        begin = 0
+        while begin < end:
+            until = end
+            if self._rolls and self._size + end - begin > self._size_max:
+                # As many lines as still fit, and at least one in a file.
+                until = lines.rfind(b"\n", begin, begin + max(0, self._size_max - self._size)) + 1
+                if not until:
+                    if self._size:
+                        self._roll()
+                        continue
+                    until = lines.index(b"\n", begin) + 1
+            self._append(lines, begin, until)
+            begin = until
 
     def close(self) -> None:
         """No more of it; raises OSError where the disk finds out only now that it is full."""
@@ -66,22 +70,21 @@ class RollingFile:
         if fd >= 0:
             os.close(fd)
 
-    def _append(self, data: bytes) -> None:
-        done, view = 0, memoryview(data)
+    def _append(self, lines: bytes | bytearray, begin: int, end: int) -> None:
+        done = begin
         try:
-            while done < len(data):
-                done += os.write(self._fd, view[done:])
+            with memoryview(lines) as view:
+                while done < end:
+                    done += os.write(self._fd, view[done:end])
         except OSError:
-            whole = data.rfind(b"\n", 0, done) + 1
+            whole = max(begin, lines.rfind(b"\n", begin, done) + 1)
             with suppress(OSError):
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - (done - whole))
-            self._count(data[:whole])
+            done = whole
             raise
-        self._count(data)
-
-    def _count(self, data: bytes) -> None:
-        self._size += len(data)
-        self.lines += data.count(b"\n")
+        finally:
+            self._size += done - begin
+            self.lines += lines.count(b"\n", begin, done)
 
     def _open(self) -> None:
         # Not waiting for a reader, should it be a pipe: nobody reads is an error like any other.

@@ -31,6 +31,8 @@ from fleet.observe.rolling import FILES_MAX, SIZE_MAX_BYTES, RollingFile
 FLUSH_INTERVAL_S = 0.5
 BUFFER_MAX_BYTES = 32_000_000
 """Lines that wait for the disk."""
+BUFFER_KEPT_BYTES = 4_000_000
+"""What is kept of it when it was written."""
 WRITE_TIMEOUT_S = 10.0
 """A disk that takes longer than this for one write doesn't come back in time for anybody."""
 CALLS_MAX = 50_000
@@ -38,8 +40,35 @@ CALLS_MAX = 50_000
 
 CALL = 2
 _TYPES = {CALL: "call", 3: "result", 4: "error"}
+_BUFFER_BYTES = 256 * 1024
 # By (charge point, message id): when, and what was asked.
 _Calls = OrderedDict[tuple[str, str], tuple[float, object]]
+
+
+class _Buffer:
+    """Lines that wait, in memory that is used again: fresh memory for each would cost more than to make the line."""
+
+    __slots__ = ("_data", "frames", "size")
+
+    def __init__(self) -> None:
+        self._data = bytearray(_BUFFER_BYTES)
+        self.size = 0
+        self.frames = 0
+
+    def append(self, line: bytes) -> None:
+        end = self.size + len(line)
+        while end > len(self._data):
+            self._data += bytes(len(self._data))
+        self._data[self.size : end] = line
+        self.size = end
+
+    def write_to(self, file: RollingFile) -> None:
+        file.write(self._data, self.size)
+
+    def clear(self) -> None:
+        self.size = self.frames = 0
+        if len(self._data) > BUFFER_KEPT_BYTES:
+            self._data = bytearray(_BUFFER_BYTES)
 
 
 class Trace:
@@ -72,8 +101,8 @@ class Trace:
         self._say = say
         self._redaction = Redaction(secrets)
         self._buffer_max = buffer_max_bytes
-        self._lines: list[bytes] = []
-        self._waiting_bytes = 0
+        self._waiting = _Buffer()
+        self._spare = _Buffer()
         self._lost_said = 0
         """Frames lost of which the trace tells."""
         self._second = -1
@@ -96,7 +125,8 @@ class Trace:
 
     def report(self, charge_point_id: str, report: ObservedReport) -> None:
         """Make a line of a frame."""
-        if self._waiting_bytes > self._buffer_max or self.stopped is not None or self._closed:
+        waiting = self._waiting
+        if waiting.size > self._buffer_max or self.stopped is not None or self._closed:
             self.lost += 1
             return
         if type(report) is FrameSent:
@@ -105,8 +135,8 @@ class Trace:
             line = self._line(charge_point_id, "received", report.text, report.at, self._their_calls, self._our_calls)
         else:
             return
-        self._lines.append(line)
-        self._waiting_bytes += len(line)
+        waiting.append(line)
+        waiting.frames += 1
 
     async def run(self) -> None:
         """Bring lines to the disk until cancelled; the last of them then, and the file is closed."""
@@ -122,9 +152,13 @@ class Trace:
     async def flush(self) -> None:
         """Bring what waits to the disk. Takes no longer than `WRITE_TIMEOUT_S`, and can't be cancelled."""
         async with self._writing:
-            frames, lines = len(self._lines), self._take()
-            if lines:
-                await self._in_thread(lambda: self._write(lines), frames)
+            self._mark_the_lost()
+            if self._waiting.size and self.stopped is None:
+                full, self._waiting = self._waiting, self._spare
+                await self._in_thread(lambda: self._write(full), full.frames)
+                # After a write that hangs for ever nobody uses them any more.
+                full.clear()
+                self._spare = full
 
     async def close(self) -> None:
         """The last lines, and the end of the file; what is reported after that is lost."""
@@ -135,20 +169,19 @@ class Trace:
                 if self.stopped is None:
                     await self._in_thread(self._file.close, 0)
 
-    def _take(self) -> list[bytes]:
-        lines = self._lines
-        if self.stopped is None and self.lost > self._lost_said:
-            time = self._time(trio.current_time())
-            lines.append(orjson.dumps({"time": time, "lost": self.lost - self._lost_said}) + b"\n")
-            if not self._lost_said:
-                self._say(f"fleet: {self.path}: the disk is too slow for the trace: frames are left out")
-            self._lost_said = self.lost
-        self._lines, self._waiting_bytes = [], 0
-        return lines
+    def _mark_the_lost(self) -> None:
+        """Say where frames are missing that there was no room for."""
+        if self.stopped is not None or self.lost == self._lost_said:
+            return
+        marker = {"time": self._time(trio.current_time()), "lost": self.lost - self._lost_said}
+        self._waiting.append(orjson.dumps(marker, option=orjson.OPT_APPEND_NEWLINE))
+        if not self._lost_said:
+            self._say(f"fleet: {self.path}: the disk is too slow for the trace: frames are left out")
+        self._lost_said = self.lost
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, full: _Buffer) -> None:
         try:
-            self._file.write(lines)
+            full.write_to(self._file)
         except OSError:
             with suppress(OSError):
                 self._file.close()
@@ -170,8 +203,8 @@ class Trace:
 
     def _stop(self, why: str) -> None:
         self.stopped = why
-        self.lost += len(self._lines)
-        self._lines, self._waiting_bytes = [], 0
+        self.lost += self._waiting.frames
+        self._waiting.clear()
         self._our_calls.clear()
         self._their_calls.clear()
         self._say(f"fleet: {self.path}: the trace stops here: {why}; the run goes on")

@@ -19,6 +19,7 @@ from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import CallSettled, ObservedReport, Registered
 from fleet.load.config import CsmsConfig
 from fleet.load.links import WebSocketLinks
+from fleet.observe.observer import Observer
 
 HERE = Path(__file__).parent
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -50,6 +51,7 @@ class Count:
     """An observer that only counts."""
 
     frames_wanted = False
+    wants: frozenset[type[ObservedReport]] = frozenset({CallSettled, Registered})
 
     def __init__(self) -> None:
         self.registered = 0
@@ -66,23 +68,34 @@ class Count:
             self.registered += 1
 
 
+def plans(count: int, configuration: dict[str, str]) -> list[ChargePointPlan]:
+    """Charge points of two connectors."""
+    connectors = (ConnectorPlan(), ConnectorPlan())
+    return [ChargePointPlan(f"CP{index + 1:04}", connectors, configuration=configuration) for index in range(count)]
+
+
 @asynccontextmanager
 async def charge_points(
-    url: str, count: int, configuration: dict[str, str], rate_per_s: float = math.inf
+    url: str,
+    count: int,
+    configuration: dict[str, str],
+    rate_per_s: float = math.inf,
+    observer: Observer | None = None,
 ) -> AsyncIterator[tuple[Fleet, Count]]:
-    """`count` charge points of two connectors, booted."""
-    observer = Count()
+    """`count` charge points of two connectors, booted. What they report is counted, and told to `observer` if given."""
+    counted = Count()
+    if observer is not None:
+        observer.add(counted)
     links = WebSocketLinks(url, CsmsConfig(), 1, Dialect16.subprotocol)
-    surroundings = Surroundings(1, Clock.system(), Dialect16(), observer, links)
-    connectors = (ConnectorPlan(), ConnectorPlan())
+    surroundings = Surroundings(1, Clock.system(), Dialect16(), observer or counted, links)
     async with trio.open_nursery() as nursery:
         fleet = Fleet(surroundings, nursery)
-        for index in range(count):
-            fleet.add(ChargePointPlan(f"CP{index + 1:04}", connectors, configuration=configuration))
+        for plan in plans(count, configuration):
+            fleet.add(plan)
             await trio.sleep(1 / rate_per_s if rate_per_s < math.inf else 0)
-        while observer.settled["StatusNotification"] < 3 * count:
+        while counted.settled["StatusNotification"] < 3 * count:
             await trio.sleep(0.05)
-        yield fleet, observer
+        yield fleet, counted
         nursery.cancel_scope.cancel()
 
 
