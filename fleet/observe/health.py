@@ -84,9 +84,10 @@ class _Mark:
 
 @define
 class _Stall:
-    """The longest time for which nothing ran: when it ended, and how much CPU time we had meanwhile."""
+    """The longest time for which nothing ran: when it ended, since the beginning, and what CPU time we had in it."""
 
     lag_s: float = 0.0
+    until_s: float = 0.0
     cpu_s: float = 0.0
 
 
@@ -186,10 +187,10 @@ class Health:
         for number in range(min(slots, SLOTS_AT_ONCE_MAX)):
             self._count(max(0.0, lag_s - number * SLOT_S))
         cpu_s = self._cpu()
-        if lag_s > self._stall.lag_s:
-            self._stall = _Stall(lag_s, cpu_s - self._cpu_last_s)
-        self._cpu_last_s = cpu_s
         self._now = _Mark(self._reading(), self.loop.idle_s, self.late)
+        if lag_s > self._stall.lag_s:
+            self._stall = _Stall(lag_s, self._span_s, cpu_s - self._cpu_last_s)
+        self._cpu_last_s = cpu_s
         self._slide()
         return slots
 
@@ -266,11 +267,13 @@ class Health:
         whole = share > LATE_SHARE_MAX and late_s >= LATE_IN_ALL_S
         if not whole and self._late_in_window < LATE_SHARE_MAX_IN_WINDOW:
             return ""
+        worst = self._stall
         often = f"{share:.1%} of the time" if whole else f"{self._late_in_window:.0%} of the worst ten seconds"
         return (
             f"the generator's tasks ran more than {format_duration(LATE_S)} late for {often} "
             f"({format_duration(late_s)} in all; p99 {format_duration(self.lag.quantile(0.99).value_s)}, "
-            f"worst {format_duration(self._stall.lag_s)} with {format_duration(self._stall.cpu_s)} of CPU time)"
+            f"worst {format_duration(worst.lag_s)} until {format_duration(worst.until_s)}, "
+            f"with {format_duration(worst.cpu_s)} of CPU time)"
         )
 
     def _overload(self) -> str:

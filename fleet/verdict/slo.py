@@ -199,12 +199,12 @@ def _read_quantity(text: str, kind: Kind) -> Number:
         case Kind.SHARE:
             number, percent = (text[:-1].rstrip(), True) if text.endswith("%") else (text, False)
             # Without its sign a number above 1 is a slip: nobody wants fewer errors than 500 %.
-            if len(number) > 20 or not _PLAIN.fullmatch(number) or (not percent and Fraction(number) > 1):
+            if len(number) > 40 or not _PLAIN.fullmatch(number) or (not percent and Fraction(number) > 1):
                 raise ValueError(text)
             return Fraction(number) / 100 if percent else Fraction(number)
         case Kind.ENERGY:
             match = _ENERGY.fullmatch(text)
-            if match is None or len(match[1]) > 20:
+            if match is None or len(match[1]) > 40:
                 raise ValueError(text)
             return Fraction(match[1]) * _WH[match[2]]
 

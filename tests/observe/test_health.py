@@ -103,7 +103,7 @@ def test_an_interval_holds_what_was_since_the_last_one() -> None:
 def test_a_process_that_was_stopped_for_a_weekend_is_judged_without_counting_every_slot_of_it() -> None:
     loop = Loop().goes(HOUR_S).stalls(48 * HOUR_S, cpu=0.0).goes(1.0)
     assert loop.health.lag.count < HOUR_S / SLOT_S + SLOTS_AT_ONCE_MAX + 100
-    assert "worst 2d with 0s of CPU time" in loop.health.shortcomings()[0]
+    assert "worst 2d until 2d1h, with 0s of CPU time" in loop.health.shortcomings()[0]
 
 
 # ---- what is a hiccup, and what makes a run invalid ------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_a_healthy_run_is_not_invalid_by_a_hiccup(loop: Loop) -> None:
         (Loop().goes(5, at_work=1.0), "at work for 100.0% of its 5s"),
         (
             Loop().goes(5).stalls(2.0).goes(5),
-            "more than 250ms late for 14.2% of the time (1.7s in all; p99 1.85s, worst 1.95s",
+            "more than 250ms late for 14.2% of the time (1.7s in all; p99 1.85s, worst 1.95s until 7s, ",
         ),
         (Loop().goes(HOUR_S / 2).stalls(7.0).goes(10), "late for 67% of the worst ten seconds ("),
     ],
@@ -168,7 +168,7 @@ def test_a_minute_of_storm_is_not_lost_in_hours_of_calm() -> None:
 
 def test_a_process_that_was_stopped_was_late_and_its_lack_of_cpu_time_tells() -> None:
     loop = Loop().goes(HOUR_S).stalls(20.05, cpu=0.0).goes(MINUTE_S)
-    assert "worst 20s with 0s of CPU time" in loop.health.shortcomings()[0]
+    assert "worst 20s until 1h, with 0s of CPU time" in loop.health.shortcomings()[0]
 
 
 def test_a_machine_without_resources_for_a_connection_is_one_line_with_how_often_and_what_it_said() -> None:
@@ -250,7 +250,7 @@ async def test_a_loop_with_more_to_do_than_time_is_overloaded_though_no_task_is_
 
 async def test_a_loop_with_little_to_do_is_healthy_and_its_figures_are_those_of_this_process() -> None:
     health = await probed(lambda: trio.sleep(1.1))
-    assert 15 <= health.lag.count <= 23
+    assert health.lag.count >= 20
     assert health.utilisation < 0.9
     assert health.shortcomings() == ()
     assert 5 < health.rss_mib < 10_000

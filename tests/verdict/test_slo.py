@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleet.verdict.slo import parse_objective
 
@@ -125,3 +127,35 @@ def test_a_mistake_is_one_short_line_whatever_was_typed() -> None:
             parse_objective(text, ACTIONS)
         assert str(raised.value).isprintable()
         assert len(str(raised.value)) < 600
+
+
+PIECES = [
+    "p99",
+    "errors",
+    "(",
+    ")",
+    "Authorize",
+    "/",
+    "booted",
+    "<",
+    ">=",
+    "==",
+    "800ms",
+    "0.1%",
+    "50/s",
+    "5Wh",
+    " ",
+    ",",
+]
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map("".join)))
+def test_whatever_is_typed_is_an_objective_or_one_printable_line(text: str) -> None:
+    complaint = ""
+    try:
+        objective = parse_objective(text, ACTIONS)
+    except ValueError as error:
+        complaint = str(error)
+    else:
+        assert parse_objective(objective.text, ACTIONS) == objective
+    assert complaint.isprintable()

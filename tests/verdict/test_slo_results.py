@@ -1,9 +1,12 @@
 """What becomes of objectives, on the listeners of a run that never was."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
@@ -209,6 +212,19 @@ def test_999_of_1000_booted_is_99_9_percent_and_not_a_hair_less() -> None:
     assert outcome(run.result("booted >= 0.999")) == (True, "99.9% (999 of 1,000)")
     assert outcome(run.result("booted == 100%")) == (False, "99.9% (999 of 1,000)")
     assert run.result("booted_count == 999").passed
+
+
+@given(whole=st.integers(1, 5000), share=st.integers(0, 1000), permille=st.integers(1, 999))
+def test_a_share_is_compared_exactly_and_shown_so_that_it_agrees(whole: int, share: int, permille: int) -> None:
+    part = whole * share // 1000
+    run = Run(charge_points=1)
+    run.board.charge_points, run.board.accepted = whole, part
+    for comparison, holds in ((">=", part * 1000 >= permille * whole), ("<", part * 1000 < permille * whole)):
+        text = f"booted {comparison} {permille / 10}%"
+        result = run.result(text)
+        assert result.passed is holds
+        shown = Fraction(result.shown.partition("%")[0]) * 10
+        assert (shown >= permille if comparison == ">=" else shown < permille) is holds
 
 
 def test_plain_names_are_what_the_board_has() -> None:
