@@ -7,7 +7,7 @@ from source.look import BAD, CALM, GOOD, ODD, OUTCOMES, WATCH, Query, figure, ha
 def sheet() -> Sheet:
     """The dashboard of the books."""
     made = Sheet(
-        "Fleet / Books and violations",
+        "Books and violations",
         "fleet-books",
         "While the run goes on only what is already wrong shows here; at its end the books are closed and compared.",
     )
@@ -63,6 +63,7 @@ def sheet() -> Sheet:
             "By rule, since the run began: each step up is something that was billed wrongly, or not at all.",
             "short",
             happened("fleet_book_violations_total", "rule"),
+            told=True,
         ),
         ranking(
             "By rule",
@@ -79,6 +80,7 @@ def sheet() -> Sheet:
             "What the CSMS did against the specification, per minute, by rule.",
             "cpm",
             happened("fleet_csms_violations_total", "rule", per_s=60),
+            told=True,
         ),
         ranking(
             "By rule",

@@ -37,7 +37,7 @@ def quantile_by_action(share: str) -> str:
 def sheet() -> Sheet:
     """The dashboard of the calls."""
     made = Sheet(
-        "Fleet / OCPP calls",
+        "OCPP calls",
         "fleet-calls",
         "CALLs of the charge points to the CSMS. Durations count from when a CALL was due, so that a CSMS that stalls "
         "shows here however few CALLs it lets through meanwhile.",
@@ -186,12 +186,14 @@ def sheet() -> Sheet:
             Query(
                 "sum by (direction, type) (rate(fleet_messages_total{@}[$__rate_interval]))", "{{direction}} {{type}}"
             ),
+            told=True,
         ),
         lines(
             "Frames by action",
             "Messages on the wire per second, by action; what the CSMS asks for is among them.",
             "mps",
             Query("sum by (action) (rate(fleet_messages_total{@}[$__rate_interval]))", "{{action}}"),
+            told=True,
         ),
     )
     return made

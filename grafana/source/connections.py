@@ -1,13 +1,13 @@
 """Connections and reconnects: who is there, who was thrown out and why, and how the fleet comes back."""
 
 from source.frame import Sheet
-from source.look import BAD, CALM, GOOD, STATES, WATCH, Query, figure, happened, heat_over_time, lines, ranking
+from source.look import BAD, CALM, GOOD, STATES, WATCH, Query, by_word, figure, happened, heat_over_time, lines, ranking
 
 
 def sheet() -> Sheet:
     """The dashboard of the connections."""
     made = Sheet(
-        "Fleet / Connections",
+        "Connections and reconnects",
         "fleet-connections",
         "Connections of the charge points to the CSMS. After an outage: how fast the fleet is back, and what it takes.",
     )
@@ -65,9 +65,10 @@ def sheet() -> Sheet:
                 "Charge points",
                 "Where each stands. After an outage the green comes back from below.",
                 "short",
-                Query("sum by (state) (fleet_charge_points{@})", "{{state}}"),
+                by_word("fleet_charge_points", "state"),
                 colours=STATES,
                 stacked=True,
+                told=True,
             ),
             14,
         ),

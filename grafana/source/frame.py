@@ -21,6 +21,7 @@ LAYERS = (
     ("Faults and aborts", "fault|abort", BAD),
     ("Phases and drains", "phase|drain", ODD),
 )
+ALL = model.VariableOption(selected=True, text="All", value="$__all")
 
 
 @define
@@ -97,7 +98,8 @@ class Sheet:
             .label("Instance")
             .multi(True)
             .include_all(True)
-            .all_value(".*"),
+            .all_value(".*")
+            .current(ALL),
         ]
         if self.by_action:
             found.append(
@@ -106,6 +108,7 @@ class Sheet:
                 .multi(True)
                 .include_all(True)
                 .all_value(".*")
+                .current(ALL)
             )
         return found
 

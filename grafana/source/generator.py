@@ -9,7 +9,7 @@ LAG_LIMIT_S = 0.25
 def sheet() -> Sheet:
     """The dashboard of the generator."""
     made = Sheet(
-        "Fleet / Generator",
+        "Generator health",
         "fleet-generator",
         "A generator that falls behind measures itself. A run in which it did is invalid, whatever it measured.",
     )

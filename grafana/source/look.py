@@ -90,6 +90,12 @@ def happened(counter: str, label: str, where: str = "", *, per_s: float | None =
     return Query(f'{found} or on() label_replace(vector(0), "{first}", "none", "", "")', legend)
 
 
+def by_word(gauge: str, label: str) -> Query:
+    """A gauge by a label, without the words that nothing had while one looks: they would only fill the legend."""
+    query = f"sum by ({label}) ({gauge}{{@}}) and sum by ({label}) (max_over_time({gauge}{{@}}[$__range])) > 0"
+    return Query(query, f"{{{{{label}}}}}")
+
+
 # ---- panels ----------------------------------------------------------------------------------------------------------
 
 
@@ -103,10 +109,11 @@ def lines(
     stacked: bool = False,
     limit: float | None = None,
     most: float | None = None,
+    told: bool = False,
     right: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
     """Figures over time; `limit` draws a dashed line where it gets bad, `right` gives series the right axis,
-    by name or by `/pattern/`.
+    by name or by `/pattern/`. `told` has the legend beside the chart, with figures, where there is room for it.
     """
     panel = (
         timeseries.Panel()
@@ -122,9 +129,9 @@ def lines(
         .legend(
             common.VizLegendOptions()
             .show_legend(True)
-            .display_mode(drawn.LegendDisplayMode.LIST)
-            .placement(drawn.LegendPlacement.BOTTOM)
-            .calcs(["lastNotNull"])
+            .display_mode(drawn.LegendDisplayMode.TABLE if told else drawn.LegendDisplayMode.LIST)
+            .placement(drawn.LegendPlacement.RIGHT if told else drawn.LegendPlacement.BOTTOM)
+            .calcs(["lastNotNull", "max"] if told else [])
         )
     )
     if stacked:

@@ -9,6 +9,7 @@ from source.look import (
     STATES,
     WATCH,
     Query,
+    by_word,
     figure,
     lines,
     percentiles,
@@ -24,7 +25,7 @@ WRONG_CALLS = (
 
 def sheet() -> Sheet:
     """The overview."""
-    made = Sheet("Fleet / Overview", "fleet-overview", "A simulated fleet of charge points and the CSMS under test.")
+    made = Sheet("Fleet overview", "fleet-overview", "A simulated fleet of charge points and the CSMS under test.")
     made.line(
         4,
         figure(
@@ -101,7 +102,7 @@ def sheet() -> Sheet:
             "Charge points",
             "Where each charge point stands. Registered ones do what a fleet does; all others wait for something.",
             "short",
-            Query("sum by (state) (fleet_charge_points{@})", "{{state}}"),
+            by_word("fleet_charge_points", "state"),
             colours=STATES,
             stacked=True,
         ),

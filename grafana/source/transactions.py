@@ -1,7 +1,7 @@
 """Transactions and energy: what is charged, and what became of it."""
 
 from source.frame import Sheet
-from source.look import CALM, GOOD, ODD, OUTCOMES, STATUSES, WATCH, Query, figure, happened, lines, ranking
+from source.look import CALM, GOOD, ODD, OUTCOMES, STATUSES, WATCH, Query, by_word, figure, happened, lines, ranking
 
 DELIVERED = "sum(fleet_energy_delivered_watthours_total{@})"
 REPORTED = "sum(fleet_energy_reported_watthours_total{@})"
@@ -11,7 +11,7 @@ ACKNOWLEDGED = "sum(fleet_energy_acknowledged_watthours_total{@})"
 def sheet() -> Sheet:
     """The dashboard of the transactions."""
     made = Sheet(
-        "Fleet / Transactions and energy",
+        "Transactions and energy",
         "fleet-transactions",
         "What the connectors do, and the energy that flows, by the charge points' own meters.",
     )
@@ -61,9 +61,10 @@ def sheet() -> Sheet:
             "Connectors",
             "Connectors by status. Those of a charge point that is switched off are in none.",
             "short",
-            Query("sum by (status) (fleet_connectors{@})", "{{status}}"),
+            by_word("fleet_connectors", "status"),
             colours=STATUSES,
             stacked=True,
+            told=True,
         ),
         lines(
             "Transactions",

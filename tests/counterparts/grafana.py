@@ -56,6 +56,7 @@ def filled_in(expr: str, rate_interval: str, job: str = "fleet") -> str:
     """The query as Grafana sends it, with everything chosen and its own variables in place."""
     for name, value in {
         "$__rate_interval": rate_interval,
+        "$__range": "60s",
         "$job": job,
         "$instance": ".*",
         "$action": ".*",

@@ -6,6 +6,8 @@ from pathlib import Path
 from counterparts.grafana import GRAFANA, PROMETHEUS
 from counterparts.prometheus import promtool
 
+from fleet.observe.health import LAG_BOUNDS_S, LATE_S, LATE_SHARE_MAX, UTILISATION_MAX
+
 
 def test_promtool_takes_the_configuration() -> None:
     done = promtool("check", "config", PROMETHEUS / "prometheus.yml")
@@ -28,6 +30,15 @@ def test_every_alert_has_such_a_test() -> None:
     alerts = re.findall(r"- alert: (\w+)", rules)
     assert alerts
     assert set(re.findall(r"alertname: (\w+)", tested)) == set(alerts)
+
+
+def test_the_generator_is_late_for_the_alerts_when_it_is_for_the_verdict() -> None:
+    rules = (PROMETHEUS / "rules.yml").read_text()
+    assert f"expr: job:fleet_schedule_lag_seconds:p99_1m > {LATE_S:g}\n" in rules
+    assert f"(fleet_generator_utilisation_ratio) > {UTILISATION_MAX:g}\n" in rules
+    # p99 is above the bound where more than a hundredth is.
+    assert LATE_SHARE_MAX == 0.01
+    assert LATE_S in LAG_BOUNDS_S
 
 
 def test_everything_is_on_this_machine_alone() -> None:
