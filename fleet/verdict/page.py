@@ -42,6 +42,7 @@ SAID: Mapping[Result, tuple[str, str]] = {
     Result.INTERRUPTED: ("Interrupted", "The run was ended from outside. What was measured until then is all here."),
 }
 DURATIONS = {
+    "connect": "connection, all told",
     "connect_tcp": "TCP connection",
     "connect_tls": "TLS handshake",
     "connect_websocket": "WebSocket handshake",
@@ -144,7 +145,8 @@ def render_page(summary: Summary) -> str:
         events_left_out=len(summary.events) - len(events),
         rows=[_row(action, call) for action, call in summary.calls.items()],
         durations=[
-            (DURATIONS.get(name, name), found.count, _latencies(found)) for name, found in summary.durations.items()
+            (DURATIONS.get(name, name), summary.durations[name].count, _latencies(summary.durations[name]))
+            for name in sorted(summary.durations, key=lambda name: [*DURATIONS, name].index(name))
         ],
         energies=_energies(summary),
         width=WIDTH,

@@ -10,8 +10,9 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class Page:
     """Console messages, uncaught exceptions, and what the browser itself logs, such as a forbidden load."""
     requests: list[str] = field(factory=list)
     """Every address that was asked for."""
+    _opened: str = ""
     _target: str | None = None
     _last: int = 0
     _answers: dict[int, dict[str, Any]] = field(factory=dict)
@@ -111,11 +113,15 @@ class Page:
         return base64.b64decode((await self._ask("Page.printToPDF", printBackground=True))["data"])
 
     async def _attach(self) -> None:
-        target = (await self._ask("Target.createTarget", url="about:blank"))["targetId"]
-        answer = await self._ask("Target.attachToTarget", targetId=target, flatten=True)
+        self._opened = (await self._ask("Target.createTarget", url="about:blank"))["targetId"]
+        answer = await self._ask("Target.attachToTarget", targetId=self._opened, flatten=True)
         self._target = answer["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self._ask(f"{domain}.enable")
+
+    async def _close(self) -> None:
+        target, self._target = self._opened, None
+        await self._ask("Target.closeTarget", targetId=target)
 
     async def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._last += 1
@@ -157,42 +163,57 @@ class Page:
                 self.complaints.append(event["entry"]["text"])
 
 
+class Browser:
+    """The process; its profile lies in `folder`. Many pages may be opened in it, each apart from the others."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "chromium.log"
+        profile = folder / "profile"
+        with self._log.open("wb") as said:
+            self._process = subprocess.Popen(
+                [require_chromium(), *_OPTIONS, f"--user-data-dir={profile}", "about:blank"],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                # In a group of its own, so that its many children end with it.
+                start_new_session=True,
+            )
+        try:
+            self.url = self._address(profile / "DevToolsActivePort")
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        # Perhaps it ended by itself, which its log says more about.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(TIMEOUT_S)
+
+    def _address(self, port_file: Path) -> str:
+        """Chromium writes its port and its path into a file as soon as it listens."""
+        until = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < until:
+            lines = port_file.read_text().splitlines() if port_file.exists() else []
+            if len(lines) == 2:
+                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise RuntimeError(f"chromium doesn't listen: {self._log.read_text(errors='replace')}")
+
+
 @asynccontextmanager
-async def open_page(folder: Path) -> AsyncIterator[Page]:
-    """A fresh browser with one empty page; its profile lies in `folder`. Raises TooSlowError if anything hangs."""
-    profile = folder / "profile"
-    log = folder / "chromium.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [require_chromium(), *_OPTIONS, f"--user-data-dir={profile}", "about:blank"],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            # In a group of its own, so that its many children end with it.
-            start_new_session=True,
-        )
-    try:
-        with trio.fail_after(TIMEOUT_S):
-            url = await _address(process, profile / "DevToolsActivePort", log)
-            async with (
-                open_websocket_url(url, max_message_size=_MESSAGE_MAX) as connection,
-                trio.open_nursery() as nursery,
-            ):
-                page = Page(connection)
-                nursery.start_soon(page._listen)
-                await page._attach()
-                yield page
-                nursery.cancel_scope.cancel()
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-async def _address(process: "subprocess.Popen[bytes]", port_file: Path, log: Path) -> str:
-    """Chromium writes its port and its path into a file as soon as it listens."""
-    while True:
-        lines = port_file.read_text().splitlines() if port_file.exists() else []
-        if len(lines) == 2:
-            return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-        assert process.poll() is None, f"chromium ended at once: {log.read_text(errors='replace')}"
-        await trio.sleep(0.05)
+async def open_page(browser: Browser) -> AsyncIterator[Page]:
+    """An empty page. Raises TooSlowError if anything hangs."""
+    with trio.fail_after(TIMEOUT_S):
+        async with (
+            open_websocket_url(browser.url, max_message_size=_MESSAGE_MAX) as connection,
+            trio.open_nursery() as nursery,
+        ):
+            page = Page(connection)
+            nursery.start_soon(page._listen)
+            await page._attach()
+            yield page
+            await page._close()
+            nursery.cancel_scope.cancel()

@@ -1,12 +1,12 @@
 """The report in a real browser, at the width of a phone and at that of a desk."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
-from counterparts.browser import Page, open_page
+from counterparts.browser import Browser, Page, open_page
 from counterparts.summaries import HOSTILE, passed_summary, sample_summary
 
 from fleet.verdict.document import BooksResult, Result, Summary, Timeline, Violation
@@ -16,9 +16,16 @@ PHONE, DESK = 360, 1280
 WIDTHS = pytest.mark.parametrize("width", [PHONE, DESK])
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.end()
+
+
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    async with open_page(tmp_path) as page:
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with open_page(browser) as page:
         yield page
 
 
