@@ -195,7 +195,7 @@ class Metrics(Collector):
         self._delivered_wh = max(self._delivered_wh, board.energy_wh(now))
         yield _counter(
             "fleet_energy_delivered_watthours_total",
-            "Energy that flowed into cars, by their meters.",
+            "Energy that flowed into cars, by their meters; reports are in whole Wh and leave fractions out.",
             self._delivered_wh,
         )
         yield _counter(
