@@ -46,7 +46,7 @@ class Redaction:
         # An escape can hide anything, a slash of a URL included.
         if "//" in text or "\\" in text or "authorizationkey" in text.lower():
             return True
-        return any(secret in text for secret in self._secrets)
+        return bool(self._secrets) and any(secret in text for secret in self._secrets)
 
     def value(self, value: Any) -> Any:
         """A JSON value without its secrets; what has nothing secret in it comes back as it is, not copied."""

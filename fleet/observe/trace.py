@@ -13,19 +13,17 @@ the disk: what it can't take in time is left out and counted. And when the disk 
 trace: the trace stops, which is said once.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 import trio
 
 from fleet.clock import Clock
 from fleet.core.reports import FrameSeen, FrameSent, ObservedReport
-from fleet.observe.redaction import MASK, Redaction
+from fleet.observe.frame_line import FrameLines
+from fleet.observe.redaction import Redaction
 from fleet.observe.rolling import FILES_MAX, SIZE_MAX_BYTES, RollingFile
 
 FLUSH_INTERVAL_S = 0.5
@@ -35,14 +33,7 @@ BUFFER_KEPT_BYTES = 4_000_000
 """What is kept of it when it was written."""
 WRITE_TIMEOUT_S = 10.0
 """A disk that takes longer than this for one write doesn't come back in time for anybody."""
-CALLS_MAX = 50_000
-"""CALLs whose answers are still to come, in each direction."""
-
-CALL = 2
-_TYPES = {CALL: "call", 3: "result", 4: "error"}
 _BUFFER_BYTES = 256 * 1024
-# By (charge point, message id): when, and what was asked.
-_Calls = OrderedDict[tuple[str, str], tuple[float, object]]
 
 
 class _Buffer:
@@ -97,18 +88,13 @@ class Trace:
         self.lost = 0
         self.stopped: str | None = None
         self._file = RollingFile(path, size_max_bytes, files_max)
-        self._clock = clock
+        self._lines = FrameLines(clock, Redaction(secrets))
         self._say = say
-        self._redaction = Redaction(secrets)
         self._buffer_max = buffer_max_bytes
         self._waiting = _Buffer()
         self._spare = _Buffer()
         self._lost_said = 0
         """Frames lost of which the trace tells."""
-        self._second = -1
-        self._second_text = ""
-        self._our_calls: _Calls = OrderedDict()
-        self._their_calls: _Calls = OrderedDict()
         self._closed = False
         self._writing = trio.Lock()
         self._threads = trio.CapacityLimiter(1)
@@ -130,9 +116,9 @@ class Trace:
             self.lost += 1
             return
         if type(report) is FrameSent:
-            line = self._line(charge_point_id, "sent", report.text, report.at, self._our_calls, self._their_calls)
+            line = self._lines.line(charge_point_id, self._lines.sent, report.text, report.at)
         elif type(report) is FrameSeen:
-            line = self._line(charge_point_id, "received", report.text, report.at, self._their_calls, self._our_calls)
+            line = self._lines.line(charge_point_id, self._lines.received, report.text, report.at)
         else:
             return
         waiting.append(line)
@@ -173,7 +159,7 @@ class Trace:
         """Say where frames are missing that there was no room for."""
         if self.stopped is not None or self.lost == self._lost_said:
             return
-        marker = {"time": self._time(trio.current_time()), "lost": self.lost - self._lost_said}
+        marker = {"time": self._lines.time(trio.current_time()), "lost": self.lost - self._lost_said}
         self._waiting.append(orjson.dumps(marker, option=orjson.OPT_APPEND_NEWLINE))
         if not self._lost_said:
             self._say(f"fleet: {self.path}: the disk is too slow for the trace: frames are left out")
@@ -205,71 +191,5 @@ class Trace:
         self.stopped = why
         self.lost += self._waiting.frames
         self._waiting.clear()
-        self._our_calls.clear()
-        self._their_calls.clear()
+        self._lines.forget()
         self._say(f"fleet: {self.path}: the trace stops here: {why}; the run goes on")
-
-    # ---- a line ------------------------------------------------------------------------------------------------------
-
-    def _line(
-        self, charge_point_id: str, direction: str, text: str | bytes, at: float, asked: _Calls, answered: _Calls
-    ) -> bytes:
-        """`asked` are the CALLs that go this way, `answered` those that come the other way."""
-        fields: dict[str, Any] = {"time": self._time(at), "charge_point": charge_point_id, "direction": direction}
-        if isinstance(text, bytes):
-            fields["binary"] = True
-            text = text.decode(errors="replace")
-        try:
-            frame = orjson.loads(text)
-        except ValueError:
-            # Half a surrogate pair can't be written.
-            fields["text"] = self._redaction.broken(text).encode(errors="replace").decode()
-            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-        masked = self._redaction.value(frame) if self._redaction.suspects(text) else frame
-        if type(frame) is list and len(frame) > 2 and type(frame[1]) is str:
-            _describe(fields, frame, masked, charge_point_id, at, asked, answered)
-        if masked is frame:
-            # Outside of strings a line break is as good as a space, and inside of them JSON has none.
-            fields["frame"] = orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
-            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-        fields["frame"] = masked
-        try:
-            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:
-            # Nested deeper than can be written.
-            fields["frame"] = MASK
-            return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-
-    def _time(self, at: float) -> str:
-        second, ms = divmod(int(self._clock.utc(at) * 1000), 1000)
-        if second != self._second:
-            self._second = second
-            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{ms:03}Z"
-
-
-def _describe(
-    fields: dict[str, Any],
-    frame: list[Any],
-    masked: Any,
-    charge_point_id: str,
-    at: float,
-    asked: _Calls,
-    answered: _Calls,
-) -> None:
-    """Add what the envelope says, and of an answer what it is the answer to. Remembers the CALLs for that."""
-    kind = frame[0]
-    if type(kind) is not int or kind not in _TYPES:
-        return
-    shown = masked if type(masked) is list else [kind, MASK, MASK]
-    fields["type"] = _TYPES[kind]
-    key = (charge_point_id, frame[1])
-    if kind == CALL:
-        fields["action"] = shown[2]
-        asked[key] = (at, shown[2])
-        if len(asked) > CALLS_MAX:
-            asked.popitem(last=False)
-    elif (call := answered.pop(key, None)) is not None:
-        fields["action"] = call[1]
-        fields["latency_ms"] = round((at - call[0]) * 1000, 3)
-    fields["id"] = shown[1]

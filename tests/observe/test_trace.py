@@ -21,6 +21,7 @@ from trio.testing import MockClock
 from fleet.clock import Clock
 from fleet.core.reports import FrameSeen, FrameSent, LinkUp
 from fleet.errors import ConfigurationError
+from fleet.observe import frame_line
 from fleet.observe import trace as trace_module
 from fleet.observe.observer import Observer
 from fleet.observe.trace import Trace
@@ -135,7 +136,7 @@ async def test_an_answer_that_nobody_asked_for_has_neither_action_nor_latency(tr
 async def test_of_calls_that_are_never_answered_only_the_latest_are_remembered(
     tracing: MakeTrace, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trace_module, "CALLS_MAX", 3)
+    monkeypatch.setattr(frame_line, "CALLS_MAX", 3)
     trace = tracing()
     for number in range(5):
         trace.report("CP1", FrameSent(f'[2,"{number}","Heartbeat",{{}}]', float(number)))
