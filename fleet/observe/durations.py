@@ -25,6 +25,7 @@ _BUCKETS_MAGNITUDE = 10
 _ROW_MAGNITUDE = 8
 _ROW_SIZE = 1 << _ROW_MAGNITUDE
 _IN_ROW = _ROW_SIZE - 1
+_COARSE = 8
 _EMPTY_ROW = bytes(8 * _ROW_SIZE)
 
 
@@ -114,15 +115,16 @@ class Durations:
             found[share] = Quantile(min(_top_s(bucket), self.max_s), bucket >= self._censored_from)
         return [found[share] for share in asked]
 
-    def buckets(self) -> Iterator[tuple[float, int]]:
-        """What was observed, in ascending order: a value in s, as a percentile would name it, and how often it came.
+    def coarse(self) -> Iterator[tuple[int, int]]:
+        """Buckets eight times as wide that aren't empty, shortest first, each with its count; see `coarse_middle_s`.
 
-        The censored are among them, with the time that was waited.
+        For whoever keeps many distributions: they are 0.8 % wide, and 8 us below a millisecond.
         """
         for number, row in sorted(self._rows.items()):
-            for place, count in enumerate(row):
+            for place in range(0, _ROW_SIZE, _COARSE):
+                count = sum(row[place : place + _COARSE])
                 if count:
-                    yield min(_top_s((number << _ROW_MAGNITUDE) + place), self.max_s), count
+                    yield ((number << _ROW_MAGNITUDE) + place) // _COARSE, count
 
     def _rank(self, share: float) -> int:
         if not 0 <= share <= 1:
@@ -143,6 +145,12 @@ def merged(parts: Iterable[Durations]) -> Durations:
     return whole
 
 
+def coarse_middle_s(bucket: int) -> float:
+    """The middle of a coarse bucket, in s."""
+    low, high = bucket * _COARSE, bucket * _COARSE + _COARSE - 1
+    return (_bottom_us(low) + _bottom_us(high + 1) - 1) / 2e6
+
+
 def _bucket_of(seconds: float) -> int:
     bucket = int(seconds * 1e6 + 0.5)
     shift = max(0, bucket.bit_length() - _BUCKETS_MAGNITUDE - 1)
@@ -151,9 +159,13 @@ def _bucket_of(seconds: float) -> int:
 
 def _top_s(bucket: int) -> float:
     """The largest value that falls into this bucket."""
+    return (_bottom_us(bucket + 1) - 1) / 1e6
+
+
+def _bottom_us(bucket: int) -> int:
+    """The smallest value that falls into this bucket."""
     shift = max(0, (bucket >> _BUCKETS_MAGNITUDE) - 1)
-    bottom_us = (bucket - (shift << _BUCKETS_MAGNITUDE)) << shift
-    return (bottom_us + (1 << shift) - 1) / 1e6
+    return (bucket - (shift << _BUCKETS_MAGNITUDE)) << shift
 
 
 def _place(row: "array[int]", rank: int) -> int:

@@ -1,9 +1,10 @@
 """The timeline: how the run went, interval by interval, for the charts of its report.
 
 A run may take a minute or a month, and nobody reads a chart of a million points. So the timeline holds at most
-`POINTS_MAX` intervals: when there are that many, neighbours are put together two by two, and from then on an interval
-is twice as long. What happened is added up, what stood is averaged by time, and of a backlog the highest is kept, so
-that a short trouble is still seen from far away.
+`POINTS_MAX` intervals: when there are that many, an interval is twice as long from then on, and neighbours among the
+old ones are put together two by two. That is done a few at a time, as all at once would hold the fleet up, and whatever
+is late then would be blamed on the CSMS. What happened is added up, what stood is averaged by time, and of a backlog
+the highest is kept, so that a short trouble is still seen from far away.
 
 Percentiles can't be averaged. So each interval keeps its whole distribution, as counts in buckets of 0.8 %, and two
 intervals together have the distribution of all their observations: as exact as if they had been one from the start.
@@ -11,21 +12,22 @@ intervals together have the distribution of all their observations: as exact as 
 
 import math
 from array import array
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import trio
 from attrs import define, field, frozen
 
 from fleet.observe.board import STATES, Board
-from fleet.observe.durations import Durations
+from fleet.observe.durations import Durations, coarse_middle_s
 
 POINTS_MAX = 600
 INTERVAL_S = 1.0
+# More than one, so that old intervals become fewer faster than new ones come.
+_MERGED_AT_ONCE = 2
 _SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
-# 128 buckets for each power of two.
-_MAGNITUDE = 7
 _COUNT_MAX = 2**32 - 1
 _ANSWERED, _TIMEOUT, _CUT_OFF = "Result", "Timeout", "Disconnected"
 
@@ -72,39 +74,27 @@ class Distribution:
     @classmethod
     def of(cls, durations: Durations) -> "Distribution":
         """What was observed; the censored with the time that was waited."""
-        counts: Counter[int] = Counter()
-        for value_s, count in durations.buckets():
-            counts[_bucket(value_s)] += count
-        return cls.counted(counts)
+        return cls._counted(dict(durations.coarse()))
 
     @classmethod
-    def counted(cls, counts: Mapping[int, int]) -> "Distribution":
-        """From counts by bucket."""
-        return cls(
-            array("H", sorted(counts)),
-            array("I", (min(counts[bucket], _COUNT_MAX) for bucket in sorted(counts))),
-        )
+    def _counted(cls, counts: Mapping[int, int]) -> "Distribution":
+        buckets = array("H", sorted(counts))
+        return cls(buckets, array("I", (min(counts[bucket], _COUNT_MAX) for bucket in buckets)))
 
     def merged(self, other: "Distribution") -> "Distribution":
         """The observations of both."""
-        counts = Counter(dict(zip(self.buckets, self.counts, strict=True)))
-        counts.update(dict(zip(other.buckets, other.counts, strict=True)))
-        return Distribution.counted(counts)
+        counts = dict(zip(self.buckets, self.counts, strict=True))
+        for bucket, count in zip(other.buckets, other.counts, strict=True):
+            counts[bucket] = counts.get(bucket, 0) + count
+        return Distribution._counted(counts)
 
     def quantiles(self, shares: Iterable[float]) -> list[float | None]:
-        """For each share, in ascending order, the value in s that it does not exceed; None of nothing."""
-        total = sum(self.counts)
-        if not total:
+        """For each share the value in s that it does not exceed, to four digits; None of nothing."""
+        ranks = list(accumulate(self.counts))
+        if not ranks:
             return [None for _ in shares]
-        found: list[float | None] = []
-        place, below = 0, self.counts[0]
-        for share in shares:
-            rank = max(1, math.ceil(round(share * total, 6)))
-            while below < rank:
-                place += 1
-                below += self.counts[place]
-            found.append(_middle_s(self.buckets[place]))
-        return found
+        places = (bisect_left(ranks, max(1, math.ceil(round(share * ranks[-1], 6)))) for share in shares)
+        return [float(f"{coarse_middle_s(self.buckets[place]):.4g}") for place in places]
 
 
 @define(eq=False)
@@ -176,9 +166,16 @@ class Timeliner:
     _points: list[_Point] = field(factory=list, init=False)
     _sampled_at: float = field(init=False)
     _counted: _Counts = field(factory=_Counts, init=False)
+    # Of the old intervals so many pairs are together already, and so many are still to be.
+    _merged: int = field(default=0, init=False)
+    _to_merge: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._sampled_at = self.began_at
+
+    def begin(self, now: float) -> None:
+        """The run begins only now; to be told before the first sample."""
+        self.began_at = self._sampled_at = now
 
     async def run(self) -> None:
         """Sample until cancelled. A late interval is a long one; it isn't made up for."""
@@ -194,10 +191,14 @@ class Timeliner:
             return
         self._points.append(self._point(now))
         if len(self._points) >= POINTS_MAX:
-            self._points = [
-                earlier.merged(later) for earlier, later in zip(self._points[::2], self._points[1::2], strict=True)
-            ]
             self.interval_s *= 2
+            self._merged, self._to_merge = 0, POINTS_MAX // 2
+        for _ in range(min(self._to_merge, _MERGED_AT_ONCE)):
+            pair = slice(self._merged, self._merged + 2)
+            earlier, later = self._points[pair]
+            self._points[pair] = [earlier.merged(later)]
+            self._merged += 1
+            self._to_merge -= 1
 
     def close(self, now: float) -> None:
         """The run ends at `now`. A short rest is put to the interval before it: its rates would be mere noise."""
@@ -270,17 +271,3 @@ def _column(points: Sequence[_Point], value: Callable[[_Point], float], digits: 
 def _percentiles(prefix: str, distributions: Sequence[Distribution]) -> Columns:
     rows = [distribution.quantiles(_SHARES.values()) for distribution in distributions]
     return {f"{prefix}{name}": tuple(row[index] for row in rows) for index, name in enumerate(_SHARES)}
-
-
-def _bucket(value_s: float) -> int:
-    """The first 256 us one by one, then 128 buckets for each power of two, up to 0.8 % wide."""
-    value_us = int(value_s * 1e6 + 0.5)
-    shift = max(0, value_us.bit_length() - _MAGNITUDE - 1)
-    return min((shift << _MAGNITUDE) + (value_us >> shift), 0xFFFF)
-
-
-def _middle_s(bucket: int) -> float:
-    """The middle of a bucket, to four digits."""
-    shift = max(0, (bucket >> _MAGNITUDE) - 1)
-    bottom_us = (bucket - (shift << _MAGNITUDE)) << shift
-    return float(f"{(bottom_us + ((1 << shift) - 1) / 2) / 1e6:.4g}")
