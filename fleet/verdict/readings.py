@@ -29,6 +29,8 @@ Number = int | float | Fraction
 ALL = "all"
 """In place of an action: all of them together."""
 _RESULT, _TIMEOUT, _DISCONNECTED = "Result", "Timeout", "Disconnected"
+_LAST_MESSAGE = "StopTransaction"
+"""Whose loss is its transaction's."""
 
 
 class Kind(Enum):
@@ -317,6 +319,14 @@ def lost_transactions(balance: Balance) -> int:
     return balance.undelivered + balance.missing
 
 
+def _lost_transactions(figures: Figures) -> Reading:
+    """While the run goes on those whose stop was given up: what is lost stays lost, and more may turn out to be."""
+    if figures.balance is not None:
+        return Reading(lost_transactions(figures.balance))
+    given_up = figures.board.lost.counts.get(_LAST_MESSAGE, 0)
+    return Reading(given_up, at_least=True) if given_up else Reading(None, note="not known before the end")
+
+
 _NAMED: Mapping[str, tuple[Kind, Callable[[Figures], Reading]]] = {
     # The fleet: a charge point is booted that the CSMS accepted at least once.
     "booted": (Kind.SHARE, _booted),
@@ -332,7 +342,7 @@ _NAMED: Mapping[str, tuple[Kind, Callable[[Figures], Reading]]] = {
     "transactions": (Kind.COUNT, _of_board(lambda board: board.started)),
     "abandoned_transactions": (Kind.COUNT, _of_board(lambda board: board.abandoned)),
     "lost_messages": (Kind.COUNT, _of_board(lambda board: board.lost.total)),
-    "lost_transactions": (Kind.COUNT, _of_balance(lost_transactions)),
+    "lost_transactions": (Kind.COUNT, _lost_transactions),
     "open_transactions": (Kind.COUNT, _of_balance(lambda balance: balance.open_here + balance.open_there)),
     "energy_difference_wh": (Kind.ENERGY, _of_balance(lambda balance: balance.difference_wh)),
     "book_violations": (Kind.COUNT, _of_balance(lambda balance: sum(balance.violations.values()))),

@@ -12,8 +12,8 @@ from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
     CallSettled,
     ConnectFailed,
-    LinkDown,
     LinkUp,
+    MessageLost,
     MeterSampled,
     ObservedReport,
     PoweredUp,
@@ -259,6 +259,15 @@ def test_a_count_that_may_be_larger_than_known_is_a_lower_bound() -> None:
 # ---- the books -------------------------------------------------------------------------------------------------------
 
 BOOKS = ["lost_transactions == 0", "open_transactions == 0", "energy_difference_wh == 0", "book_violations == 0"]
+
+
+def test_a_transaction_that_is_lost_while_the_run_goes_on_has_breached_already() -> None:
+    run = Run().transaction()
+    run.board.report("CP1", MessageLost("MeterValues", "1", "3 attempts", 1.0))
+    assert not run.breached("lost_transactions == 0", running=True)
+    run.board.report("CP1", MessageLost("StopTransaction", "1", "3 attempts", 1.0, final=True))
+    assert run.breached("lost_transactions == 0", running=True)
+    assert outcome(run.result("lost_transactions == 0", running=True)) == (False, ">= 1")
 
 
 @pytest.mark.parametrize("objective", [*BOOKS, "violations(lost-message) == 0"])
