@@ -12,6 +12,7 @@ from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
     CallSettled,
     ConnectFailed,
+    LinkDown,
     LinkUp,
     MessageLost,
     MeterSampled,
