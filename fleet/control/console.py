@@ -137,7 +137,9 @@ class Console:
             self._check_action(action)
         if target is None:
             return self.plant.hub.watch(everything, action)
-        return self.plant.hub.watch(only(frozenset(self.resolve(parse_target(target)))), action)
+        addresses = frozenset(self.resolve(parse_target(target)))
+        charge_points = frozenset(charge_point for charge_point, _ in addresses)
+        return self.plant.hub.watch(only(addresses), action, charge_points=charge_points)
 
     def _check_action(self, action: str) -> None:
         named = {word.casefold(): word for word in (*self.plant.actions, *KINDS)}

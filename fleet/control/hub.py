@@ -19,7 +19,7 @@ import trio
 from fleet.clock import Clock
 from fleet.core import reports
 from fleet.observe.observer import Observer
-from fleet.observe.redaction import redacted, redacted_broken
+from fleet.observe.redaction import redacted_broken, redacted_frame
 
 EVENTS_MAX = 2_000
 """Events that wait for one watch."""
@@ -49,9 +49,12 @@ def only(addresses: Container[tuple[str, int]]) -> Wanted:
 class Watch:
     """One who watches. `receive` waits for events; close it when done."""
 
-    def __init__(self, hub: "Hub", wanted: Wanted, action: str | None, size: int) -> None:
+    def __init__(
+        self, hub: "Hub", wanted: Wanted, action: str | None, size: int, charge_points: Container[str] | None
+    ) -> None:
         self._hub = hub
         self.wanted = wanted
+        self.charge_points = charge_points
         self.action = action and action.casefold()
         self._events: deque[Event] = deque()
         self._size = size
@@ -112,9 +115,19 @@ class Hub:
         """Everything."""
         return frozenset(EVERY_REPORT)
 
-    def watch(self, wanted: Wanted = everything, action: str | None = None, size: int = EVENTS_MAX) -> Watch:
-        """Events from now on: those of what is `wanted`, and with `action` only those messages or that kind."""
-        watch = Watch(self, wanted, action, size)
+    def watch(
+        self,
+        wanted: Wanted = everything,
+        action: str | None = None,
+        size: int = EVENTS_MAX,
+        charge_points: Container[str] | None = None,
+    ) -> Watch:
+        """Events from now on: those of what is `wanted`, and with `action` only those messages or that kind.
+
+        `charge_points`, if given, are all those of which anything can be wanted. What the rest of the fleet reports
+        then isn't even made an event of, which matters: an event costs more than a message.
+        """
+        watch = Watch(self, wanted, action, size, charge_points)
         if not self._watches:
             self._observer.add(self)
         self._watches = (*self._watches, watch)
@@ -130,6 +143,8 @@ class Hub:
 
     def report(self, charge_point_id: str, report: reports.ObservedReport) -> None:
         """Pass it on to those who watch for it."""
+        if not any(watch.charge_points is None or charge_point_id in watch.charge_points for watch in self._watches):
+            return
         if isinstance(report, FRAMES):
             event = self._frame_event(charge_point_id, report)
             words = [event["kind"], event.get("action", "")]
@@ -181,7 +196,7 @@ def message_of(text: str | bytes) -> Event:
     try:
         frame = orjson.loads(text)
         name = _MESSAGES[frame[0]]
-        event = {"message": name, "id": frame[1], "frame": redacted(frame)}
+        event = {"message": name, "id": frame[1], "frame": redacted_frame(frame, text)}
         if name == "call":
             event["action"] = str(frame[2])
             event["payload"] = event["frame"][3]

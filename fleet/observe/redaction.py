@@ -102,6 +102,11 @@ def redacted(value: Any) -> Any:
     return _ALWAYS.value(value)
 
 
+def redacted_frame(frame: Any, text: str | bytes) -> Any:
+    """The same for a frame whose text is at hand, which spares most of them the closer look."""
+    return frame if isinstance(text, str) and not _ALWAYS.suspects(text) else _ALWAYS.value(frame)
+
+
 def redacted_line(line: str) -> str:
     """A line of the shell without what is always secret."""
     return _ALWAYS.line(line)

@@ -4,8 +4,8 @@
 
 One fleet against a responder in another process. It samples its meters all the time, and in turns nobody listens but a
 counter; all observers of a run do, with the tasks that they have and a scrape of the metrics; the trace does as well;
-and instead of it somebody's monitor of everything. Turns follow each other within seconds and are compared with those
-of the same round, so that whatever else the machine does hits all of them.
+and instead of it somebody's monitor of one charge point, or of everything. Turns follow each other within seconds and
+are compared with those of the same round, so that whatever else the machine does hits all of them.
 
 First, each observer by itself: the reports of a round trip over and over in a loop, the fastest of many times, which a
 busy machine changes little. What it doesn't see is what the observers cost by pushing each other out of the caches.
@@ -30,7 +30,7 @@ from fleet.actors.fleet import Fleet
 from fleet.clock import Clock
 from fleet.commands.vocabulary import PlugIn, StartTransaction
 from fleet.control.details import Details
-from fleet.control.hub import Hub
+from fleet.control.hub import Hub, only
 from fleet.core.orders import ApplySettings, ConnectorSettings
 from fleet.core.reports import (
     CallSettled,
@@ -79,7 +79,8 @@ PAYLOAD = {
 }
 SETTLE_S = 0.3
 """Between two turns, so that neither pays for the other."""
-NOBODY, ALL, TRACE, MONITOR = "nobody", "all", "all and the trace", "all and a monitor of everything"
+NOBODY, ALL, TRACE = "nobody", "all", "all and the trace"
+ONE, EVERYTHING = "all and a monitor of one", "all and a monitor of everything"
 
 
 @frozen
@@ -105,7 +106,12 @@ def turns(count: int, observer: Observer, trace: Trace, scrape_s: float) -> list
             await page.write("")
             await trio.sleep(scrape_s / 2)
 
-    async def monitor() -> None:
+    async def monitor_one() -> None:
+        with hub.watch(only({("CP0001", 0)}), charge_points={"CP0001"}) as watch:
+            while True:
+                await watch.receive()
+
+    async def monitor_everything() -> None:
         with hub.watch() as watch:
             while True:
                 await watch.receive()
@@ -116,7 +122,8 @@ def turns(count: int, observer: Observer, trace: Trace, scrape_s: float) -> list
         Turn(NOBODY),
         Turn(ALL, listeners, tasks),
         Turn(TRACE, (*listeners, trace), tasks),
-        Turn(MONITOR, listeners, (*tasks, monitor)),
+        Turn(ONE, listeners, (*tasks, monitor_one)),
+        Turn(EVERYTHING, listeners, (*tasks, monitor_everything)),
     ]
 
 
