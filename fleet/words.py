@@ -43,7 +43,7 @@ class ErrorCode(StrEnum):
 
 
 class StopReason(StrEnum):
-    """Why a transaction ended (OCPP 1.6 section 7.38, Reason)."""
+    """Why a transaction ended (OCPP 1.6 section 7.36, Reason)."""
 
     DE_AUTHORIZED = "DeAuthorized"
     EMERGENCY_STOP = "EmergencyStop"
@@ -59,7 +59,7 @@ class StopReason(StrEnum):
 
 
 class RegistrationStatus(StrEnum):
-    """The answer to BootNotification (OCPP 1.6 section 7.36)."""
+    """The answer to BootNotification (OCPP 1.6 section 7.38)."""
 
     ACCEPTED = "Accepted"
     PENDING = "Pending"
@@ -84,14 +84,14 @@ class Availability(StrEnum):
 
 
 class ResetKind(StrEnum):
-    """Soft or hard (OCPP 1.6 section 7.40, ResetType)."""
+    """Soft or hard (OCPP 1.6 section 7.42, ResetType)."""
 
     HARD = "Hard"
     SOFT = "Soft"
 
 
 class ReadingContext(StrEnum):
-    """Why a meter value was taken (OCPP 1.6 section 7.33)."""
+    """Why a meter value was taken (OCPP 1.6 section 7.35)."""
 
     INTERRUPTION_BEGIN = "Interruption.Begin"
     INTERRUPTION_END = "Interruption.End"
@@ -208,6 +208,209 @@ class DataTransferStatus(StrEnum):
     REJECTED = "Rejected"
     UNKNOWN_MESSAGE_ID = "UnknownMessageId"
     UNKNOWN_VENDOR_ID = "UnknownVendorId"
+
+
+# ---- local authorisation list, reservations, remote trigger ----------------------------------------------------------
+
+
+class UpdateKind(StrEnum):
+    """Does a local list replace the one before or change it? (OCPP 1.6 section 7.48, UpdateType)"""
+
+    DIFFERENTIAL = "Differential"
+    FULL = "Full"
+
+
+class UpdateStatus(StrEnum):
+    """The answer to SendLocalList (OCPP 1.6 section 7.47)."""
+
+    ACCEPTED = "Accepted"
+    FAILED = "Failed"
+    NOT_SUPPORTED = "NotSupported"
+    VERSION_MISMATCH = "VersionMismatch"
+
+
+class ReservationStatus(StrEnum):
+    """The answer to ReserveNow (OCPP 1.6 section 7.40)."""
+
+    ACCEPTED = "Accepted"
+    FAULTED = "Faulted"
+    OCCUPIED = "Occupied"
+    REJECTED = "Rejected"
+    UNAVAILABLE = "Unavailable"
+
+
+class Trigger(StrEnum):
+    """What a charge point can be asked to say: by TriggerMessage or, from LogStatusNotification on, by its extension.
+
+    OCPP 1.6 section 7.32 (MessageTrigger) and the security whitepaper's MessageTriggerEnumType, which lacks
+    DiagnosticsStatusNotification.
+    """
+
+    BOOT_NOTIFICATION = "BootNotification"
+    DIAGNOSTICS_STATUS_NOTIFICATION = "DiagnosticsStatusNotification"
+    FIRMWARE_STATUS_NOTIFICATION = "FirmwareStatusNotification"
+    HEARTBEAT = "Heartbeat"
+    METER_VALUES = "MeterValues"
+    STATUS_NOTIFICATION = "StatusNotification"
+    LOG_STATUS_NOTIFICATION = "LogStatusNotification"
+    SIGN_CHARGE_POINT_CERTIFICATE = "SignChargePointCertificate"
+
+
+class TriggerStatus(StrEnum):
+    """The answer to TriggerMessage and ExtendedTriggerMessage (OCPP 1.6 section 7.44)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    NOT_IMPLEMENTED = "NotImplemented"
+
+
+# ---- smart charging --------------------------------------------------------------------------------------------------
+
+
+class ChargingProfilePurpose(StrEnum):
+    """What a charging profile is for (OCPP 1.6 section 7.10)."""
+
+    CHARGE_POINT_MAX_PROFILE = "ChargePointMaxProfile"
+    TX_DEFAULT_PROFILE = "TxDefaultProfile"
+    TX_PROFILE = "TxProfile"
+
+
+class ChargingProfileKind(StrEnum):
+    """From when a schedule counts (OCPP 1.6 section 7.9)."""
+
+    ABSOLUTE = "Absolute"
+    RECURRING = "Recurring"
+    RELATIVE = "Relative"
+
+
+class RecurrencyKind(StrEnum):
+    """How often a recurring profile starts again (OCPP 1.6 section 7.37)."""
+
+    DAILY = "Daily"
+    WEEKLY = "Weekly"
+
+
+class ChargingRateUnit(StrEnum):
+    """In what a limit is given (OCPP 1.6 section 7.12)."""
+
+    A = "A"
+    W = "W"
+
+
+class ChargingProfileStatus(StrEnum):
+    """The answer to SetChargingProfile (OCPP 1.6 section 7.11)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    NOT_SUPPORTED = "NotSupported"
+
+
+# ---- firmware, diagnostics and logs ----------------------------------------------------------------------------------
+
+
+class FirmwareStatus(StrEnum):
+    """How far a firmware update is (OCPP 1.6 section 7.25; the last seven are the security whitepaper's).
+
+    FirmwareStatusNotification knows the first seven only, SignedFirmwareStatusNotification all.
+    """
+
+    DOWNLOADED = "Downloaded"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    DOWNLOADING = "Downloading"
+    IDLE = "Idle"
+    INSTALLATION_FAILED = "InstallationFailed"
+    INSTALLING = "Installing"
+    INSTALLED = "Installed"
+    DOWNLOAD_SCHEDULED = "DownloadScheduled"
+    DOWNLOAD_PAUSED = "DownloadPaused"
+    INSTALL_REBOOTING = "InstallRebooting"
+    INSTALL_SCHEDULED = "InstallScheduled"
+    INSTALL_VERIFICATION_FAILED = "InstallVerificationFailed"
+    INVALID_SIGNATURE = "InvalidSignature"
+    SIGNATURE_VERIFIED = "SignatureVerified"
+
+
+class DiagnosticsStatus(StrEnum):
+    """How far an upload of diagnostics is (OCPP 1.6 section 7.24)."""
+
+    IDLE = "Idle"
+    UPLOADED = "Uploaded"
+    UPLOAD_FAILED = "UploadFailed"
+    UPLOADING = "Uploading"
+
+
+class LogKind(StrEnum):
+    """Which log the CSMS wants (security whitepaper, LogEnumType)."""
+
+    DIAGNOSTICS_LOG = "DiagnosticsLog"
+    SECURITY_LOG = "SecurityLog"
+
+
+class LogStatus(StrEnum):
+    """The answer to GetLog (security whitepaper, LogStatusEnumType)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    ACCEPTED_CANCELED = "AcceptedCanceled"
+
+
+class LogUploadStatus(StrEnum):
+    """How far an upload of a log is (security whitepaper, UploadLogStatusEnumType)."""
+
+    BAD_MESSAGE = "BadMessage"
+    IDLE = "Idle"
+    NOT_SUPPORTED_OPERATION = "NotSupportedOperation"
+    PERMISSION_DENIED = "PermissionDenied"
+    UPLOADED = "Uploaded"
+    UPLOAD_FAILURE = "UploadFailure"
+    UPLOADING = "Uploading"
+
+
+class SignedFirmwareAnswer(StrEnum):
+    """The answer to SignedUpdateFirmware (security whitepaper, UpdateFirmwareStatusEnumType)."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+    ACCEPTED_CANCELED = "AcceptedCanceled"
+    INVALID_CERTIFICATE = "InvalidCertificate"
+    REVOKED_CERTIFICATE = "RevokedCertificate"
+
+
+# ---- certificates ----------------------------------------------------------------------------------------------------
+
+
+class CertificateUse(StrEnum):
+    """Whom a root certificate vouches for (security whitepaper, CertificateUseEnumType)."""
+
+    CENTRAL_SYSTEM_ROOT = "CentralSystemRootCertificate"
+    MANUFACTURER_ROOT = "ManufacturerRootCertificate"
+
+
+class HashAlgorithm(StrEnum):
+    """How the hashes were made that a certificate is known by (security whitepaper, HashAlgorithmEnumType)."""
+
+    SHA256 = "SHA256"
+    SHA384 = "SHA384"
+    SHA512 = "SHA512"
+
+
+class InstallStatus(StrEnum):
+    """The answer to InstallCertificate (security whitepaper, CertificateStatusEnumType)."""
+
+    ACCEPTED = "Accepted"
+    FAILED = "Failed"
+    REJECTED = "Rejected"
+
+
+class DeleteStatus(StrEnum):
+    """The answer to DeleteCertificate (security whitepaper, DeleteCertificateStatusEnumType)."""
+
+    ACCEPTED = "Accepted"
+    FAILED = "Failed"
+    NOT_FOUND = "NotFound"
+
+
+# ---- hardware --------------------------------------------------------------------------------------------------------
 
 
 class CableEnd(StrEnum):

@@ -39,7 +39,23 @@ from fleet.ocpp.v16 import (
     StopTransactionRequest,
     StopTransactionResponse,
 )
-from fleet.ocpp.v16_types import IdTagInfo
+from fleet.ocpp.v16_firmware import (
+    DiagnosticsStatusNotificationRequest,
+    DiagnosticsStatusNotificationResponse,
+    FirmwareStatusNotificationRequest,
+    FirmwareStatusNotificationResponse,
+)
+from fleet.ocpp.v16_security import (
+    LogStatusNotificationRequest,
+    LogStatusNotificationResponse,
+    SecurityEventNotificationRequest,
+    SecurityEventNotificationResponse,
+    SignCertificateRequest,
+    SignCertificateResponse,
+    SignedFirmwareStatusNotificationRequest,
+    SignedFirmwareStatusNotificationResponse,
+)
+from fleet.ocpp.v16_types import AcceptedOrRejected, IdTagInfo
 from fleet.words import AuthorizationStatus, DataTransferStatus, RegistrationStatus, StopReason
 
 FromChargePoint = (
@@ -51,6 +67,12 @@ FromChargePoint = (
     | StartTransactionRequest
     | StatusNotificationRequest
     | StopTransactionRequest
+    | DiagnosticsStatusNotificationRequest
+    | FirmwareStatusNotificationRequest
+    | LogStatusNotificationRequest
+    | SecurityEventNotificationRequest
+    | SignCertificateRequest
+    | SignedFirmwareStatusNotificationRequest
 )
 
 REFUSED_PREFIXES = {
@@ -225,6 +247,19 @@ class Central:
             case DataTransferRequest():
                 # No vendor's extensions are known here (OCPP 1.6 section 4.3).
                 return DataTransferResponse(DataTransferStatus.UNKNOWN_VENDOR_ID)
+            case DiagnosticsStatusNotificationRequest():
+                return DiagnosticsStatusNotificationResponse()
+            case FirmwareStatusNotificationRequest():
+                return FirmwareStatusNotificationResponse()
+            case LogStatusNotificationRequest():
+                return LogStatusNotificationResponse()
+            case SecurityEventNotificationRequest():
+                return SecurityEventNotificationResponse()
+            case SignedFirmwareStatusNotificationRequest():
+                return SignedFirmwareStatusNotificationResponse()
+            case SignCertificateRequest():
+                # Nobody here signs certificates.
+                return SignCertificateResponse(AcceptedOrRejected.REJECTED)
             case _:
                 assert_never(request)
 

@@ -63,18 +63,26 @@ class OneDigit:
     """A decimal with at most one digit after the point."""
 
 
-Limit = MaxLength | AtLeast | MinItems | OneDigit
+@frozen
+class Concealed:
+    """A value that may be a secret, or hold one: no error shows it. To stand after the other limits."""
+
+
+Limit = MaxLength | AtLeast | MinItems | OneDigit | Concealed
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------
 
 
+_SHOWN = ", got "
+
+
 def _mistyped(expected: str, value: object) -> PayloadError:
-    return PayloadError(CallErrorCode.TYPE_CONSTRAINT_VIOLATION, f"expected {expected}, got {_shown(value)}")
+    return PayloadError(CallErrorCode.TYPE_CONSTRAINT_VIOLATION, f"expected {expected}{_SHOWN}{_shown(value)}")
 
 
 def _improper(expected: str, value: object) -> PayloadError:
-    return PayloadError(CallErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"expected {expected}, got {_shown(value)}")
+    return PayloadError(CallErrorCode.PROPERTY_CONSTRAINT_VIOLATION, f"expected {expected}{_SHOWN}{_shown(value)}")
 
 
 def _shown(value: object) -> str:
@@ -205,6 +213,14 @@ def _limit_hook(limit: Limit, inner: Hook, kind: Any) -> Hook:
                 if abs(number * 10 - round(number * 10)) > 1e-6:
                     raise _improper("at most one digit after the point", value)
                 return number
+
+        case Concealed():
+
+            def structure_limited(value: Any, _: Any) -> Any:
+                try:
+                    return inner(value, kind)
+                except PayloadError as error:
+                    raise PayloadError(error.code, error.description.partition(_SHOWN)[0]) from None
 
     return structure_limited
 

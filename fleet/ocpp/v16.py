@@ -1,17 +1,21 @@
-"""The messages of the OCPP 1.6 Core profile, one frozen class each, and the catalogue that finds them by action.
+"""The messages of the OCPP 1.6 Core profile, one frozen class each, and the catalogue that finds all by action.
 
 Each class cites its section of OCPP 1.6 edition 2. Fields stand in the specification's order, required ones first;
-a field that may be absent is None then. Charge point and CSMS look at the same messages from two sides, hence two
-catalogues: what one calls, the other serves.
+a field that may be absent is None then. The other profiles' messages are in `v16_local`, `v16_charging` and
+`v16_firmware`, those of the security extension in `v16_security`.
+
+Charge point and CSMS look at the same messages from two sides, hence two catalogues: what one calls, the other serves.
+Not everybody serves everything: `Catalogue16.serving` is a catalogue that knows all and serves less.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from fleet.ocpp.converter import MinItems, structure
+from fleet.ocpp import v16_charging, v16_firmware, v16_local, v16_security
+from fleet.ocpp.converter import Concealed, MinItems, structure
 from fleet.ocpp.errors import CallErrorCode, PayloadError
 from fleet.ocpp.v16_types import (
     AcceptedOrRejected,
@@ -187,7 +191,7 @@ class ChangeConfigurationRequest:
     """Section 6.9."""
 
     key: CiString50
-    value: CiString500
+    value: Annotated[CiString500, Concealed()] = field(repr=False)  # of AuthorizationKey it is the password
 
 
 @frozen
@@ -313,6 +317,8 @@ _FROM_CHARGE_POINT: dict[str, tuple[type, type]] = {
     "StartTransaction": (StartTransactionRequest, StartTransactionResponse),
     "StatusNotification": (StatusNotificationRequest, StatusNotificationResponse),
     "StopTransaction": (StopTransactionRequest, StopTransactionResponse),
+    **v16_firmware.FROM_CHARGE_POINT,
+    **v16_security.FROM_CHARGE_POINT,
 }
 _FROM_CSMS: dict[str, tuple[type, type]] = {
     "ChangeAvailability": (ChangeAvailabilityRequest, ChangeAvailabilityResponse),
@@ -324,21 +330,11 @@ _FROM_CSMS: dict[str, tuple[type, type]] = {
     "RemoteStopTransaction": (RemoteStopTransactionRequest, RemoteStopTransactionResponse),
     "Reset": (ResetRequest, ResetResponse),
     "UnlockConnector": (UnlockConnectorRequest, UnlockConnectorResponse),
+    **v16_charging.FROM_CSMS,
+    **v16_firmware.FROM_CSMS,
+    **v16_local.FROM_CSMS,
+    **v16_security.FROM_CSMS,
 }
-_OTHER_PROFILES = (
-    "CancelReservation",
-    "ClearChargingProfile",
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "GetCompositeSchedule",
-    "GetDiagnostics",
-    "GetLocalListVersion",
-    "ReserveNow",
-    "SendLocalList",
-    "SetChargingProfile",
-    "TriggerMessage",
-    "UpdateFirmware",
-)
 _ACTIONS = {request: action for table in (_FROM_CHARGE_POINT, _FROM_CSMS) for action, (request, _) in table.items()}
 
 
@@ -348,7 +344,14 @@ class Catalogue16:
 
     served: Mapping[str, tuple[type, type]]
     called: Mapping[str, tuple[type, type]]
-    names: frozenset[str] = frozenset({*_FROM_CHARGE_POINT, *_FROM_CSMS, *_OTHER_PROFILES})
+    names: frozenset[str] = frozenset({*_FROM_CHARGE_POINT, *_FROM_CSMS})
+
+    def serving(self, actions: Collection[str]) -> "Catalogue16":
+        """The same catalogue for somebody who serves these actions only; the others are answered NotSupported.
+
+        An action that this side can't serve at all is a KeyError.
+        """
+        return evolve(self, served={action: self.served[action] for action in actions})
 
     def request(self, action: str, payload: object) -> object:
         """Read a CALL that came in.
@@ -373,6 +376,6 @@ class Catalogue16:
 
 
 CATALOGUE = Catalogue16(served=_FROM_CSMS, called=_FROM_CHARGE_POINT)
-"""A charge point's."""
+"""A charge point's: all that one may be asked."""
 CENTRAL_CATALOGUE = Catalogue16(served=_FROM_CHARGE_POINT, called=_FROM_CSMS)
 """A CSMS's."""

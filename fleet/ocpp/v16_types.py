@@ -10,8 +10,19 @@ from typing import Annotated
 
 from attrs import frozen
 
-from fleet.ocpp.converter import AtLeast, MaxLength, MinItems, OneDigit
-from fleet.words import AuthorizationStatus, Location, Measurand, Phase, ReadingContext, Unit
+from fleet.ocpp.converter import AtLeast, Concealed, MaxLength, MinItems, OneDigit
+from fleet.words import (
+    AuthorizationStatus,
+    ChargingProfileKind,
+    ChargingProfilePurpose,
+    ChargingRateUnit,
+    Location,
+    Measurand,
+    Phase,
+    ReadingContext,
+    RecurrencyKind,
+    Unit,
+)
 
 CiString20 = Annotated[str, MaxLength(20)]
 """CiString20Type, and IdToken, which is one."""
@@ -25,6 +36,10 @@ ConnectorId = Annotated[int, AtLeast(0)]
 OneConnectorId = Annotated[int, AtLeast(1)]
 """One connector, where the charge point as a whole makes no sense."""
 Seconds = Annotated[int, AtLeast(0)]
+Retries = Annotated[int, AtLeast(0)]
+"""How often to try again."""
+Url = Annotated[str, Concealed()]
+"""anyURI; it may hold a password, so no error shows it."""
 Decimal1 = Annotated[float, OneDigit()]
 """A decimal with at most one digit after the point."""
 
@@ -32,7 +47,11 @@ Decimal1 = Annotated[float, OneDigit()]
 
 
 class AcceptedOrRejected(StrEnum):
-    """RemoteStartStopStatus, ResetStatus and ClearCacheStatus, which are the same two words."""
+    """The same two words are the answer to many a request.
+
+    RemoteStartStopStatus, ResetStatus, ClearCacheStatus, CancelReservationStatus, GetCompositeScheduleStatus; in the
+    security extension CertificateSignedStatusEnumType and GenericStatusEnumType.
+    """
 
     ACCEPTED = "Accepted"
     REJECTED = "Rejected"
@@ -88,36 +107,6 @@ class MeterValue:
 
 
 # ---- charging profiles -----------------------------------------------------------------------------------------------
-
-
-class ChargingProfilePurpose(StrEnum):
-    """What a charging profile is for (section 7.10)."""
-
-    CHARGE_POINT_MAX_PROFILE = "ChargePointMaxProfile"
-    TX_DEFAULT_PROFILE = "TxDefaultProfile"
-    TX_PROFILE = "TxProfile"
-
-
-class ChargingProfileKind(StrEnum):
-    """From when a schedule counts (section 7.9)."""
-
-    ABSOLUTE = "Absolute"
-    RECURRING = "Recurring"
-    RELATIVE = "Relative"
-
-
-class RecurrencyKind(StrEnum):
-    """How often a recurring profile starts again."""
-
-    DAILY = "Daily"
-    WEEKLY = "Weekly"
-
-
-class ChargingRateUnit(StrEnum):
-    """In what a limit is given (section 7.12)."""
-
-    A = "A"
-    W = "W"
 
 
 @frozen

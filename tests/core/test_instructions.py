@@ -222,8 +222,9 @@ def test_what_a_status_by_hand_said_is_put_right_when_the_charge_point_comes_bac
         ("Reset", {"type": "Hard"}, "Reset is for the CSMS to send"),
         (
             "FirmwareStatusNotification",
-            {"status": "Idle"},
-            "FirmwareStatusNotification cannot be checked: it is not of the Core profile",
+            {"status": "Broken"},
+            "FirmwareStatusNotification: status: expected one of Downloaded, DownloadFailed, Downloading, Idle, "
+            'InstallationFailed, Installing, Installed, got "Broken"',
         ),
         ("Hartbeat", {}, "no action 'Hartbeat' in OCPP 1.6; did you mean Heartbeat?"),
     ],

@@ -1,13 +1,16 @@
 """What the central system knows and decides."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from fleet.csms.central import CLOSED_KEPT, Central, Policy, judge_id_tag
+from fleet.csms.central import CLOSED_KEPT, Central, FromChargePoint, Policy, judge_id_tag
 from fleet.csms.records import OddityRecord, Record, StartRecord, StopRecord
+from fleet.ocpp.converter import unstructure
 from fleet.ocpp.errors import CallErrorCode, PayloadError
 from fleet.ocpp.v16 import (
+    CENTRAL_CATALOGUE,
     AuthorizeRequest,
     AuthorizeResponse,
     BootNotificationRequest,
@@ -97,6 +100,27 @@ def test_what_needs_no_thought_is_answered() -> None:
     assert central.answer("CP0001", DataTransferRequest("V")) == unknown
     accepted = AuthorizeResponse(IdTagInfo(AuthorizationStatus.ACCEPTED))
     assert central.answer("CP0001", AuthorizeRequest("TAG")) == accepted
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "answer"),
+    [
+        ("DiagnosticsStatusNotification", {"status": "Uploading"}, {}),
+        ("FirmwareStatusNotification", {"status": "Installed"}, {}),
+        ("LogStatusNotification", {"status": "Uploaded", "requestId": 1}, {}),
+        ("SecurityEventNotification", {"type": "StartupOfTheDevice", "timestamp": "2026-11-22T11:17:32Z"}, {}),
+        ("SignedFirmwareStatusNotification", {"status": "SignatureVerified", "requestId": 1}, {}),
+        # It has no certificate authority.
+        ("SignCertificate", {"csr": "-----BEGIN CERTIFICATE REQUEST-----"}, {"status": "Rejected"}),
+    ],
+)
+def test_how_far_a_charge_point_is_with_its_other_business_is_heard_and_no_more(
+    action: str, payload: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    bench = Bench()
+    request = cast(FromChargePoint, CENTRAL_CATALOGUE.request(action, payload))
+    assert unstructure(bench.central.answer("CP0001", request)) == answer
+    assert not bench.records
 
 
 @pytest.mark.parametrize(

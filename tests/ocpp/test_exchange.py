@@ -68,7 +68,7 @@ class Line:
 
 def new_line(outbox: Outbox | None = None) -> Line:
     box = Outbox() if outbox is None else outbox
-    return Line(box, Exchange(v16.CATALOGUE, box, numbered().__next__))
+    return Line(box, Exchange(v16.CATALOGUE.serving(["ClearCache", "Reset"]), box, numbered().__next__))
 
 
 @pytest.fixture

@@ -62,6 +62,23 @@ _UNITS = {
 }
 """Frequency and Power.Factor have no unit in OCPP 1.6 (section 7.45), so none is named for them."""
 _LOCATIONS = {Measurand.SOC: Location.EV, Measurand.TEMPERATURE: Location.BODY}
+
+SERVED = frozenset(
+    {
+        # Core
+        "ChangeAvailability",
+        "ChangeConfiguration",
+        "ClearCache",
+        "DataTransfer",
+        "GetConfiguration",
+        "RemoteStartTransaction",
+        "RemoteStopTransaction",
+        "Reset",
+        "UnlockConnector",
+    }
+)
+"""The actions that `fleet.core.service` has an answer to; of the others OCPP 1.6 knows, the CSMS hears NotSupported."""
+
 _ACKNOWLEDGED = Acknowledged()
 _HEARTBEAT = v16.HeartbeatRequest()
 
@@ -70,7 +87,7 @@ class Dialect16:
     """OCPP 1.6 edition 2, JSON."""
 
     subprotocol = "ocpp1.6"
-    catalogue = v16.CATALOGUE
+    catalogue = v16.CATALOGUE.serving(SERVED)
     actions = tuple(sorted(v16.CATALOGUE.names))
     """Every action's name, for whoever wants to offer them."""
 
@@ -139,13 +156,11 @@ class Dialect16:
         return "DataTransfer", unstructure(v16.DataTransferRequest(vendor_id, message_id, data))
 
     def mistake(self, action: str, payload: dict[str, Any]) -> str | None:
-        """Checked against the requests of the Core profile that are a charge point's to send."""
+        """Checked against the requests that are a charge point's to send."""
         served = v16.CENTRAL_CATALOGUE.served
         if action not in served:
             if action in v16.CATALOGUE.served:
                 return f"{action} is for the CSMS to send"
-            if action in v16.CATALOGUE.names:
-                return f"{action} cannot be checked: it is not of the Core profile"
             near = difflib.get_close_matches(action, served, n=1)
             return f"no action {action[:50]!r} in OCPP 1.6" + (f"; did you mean {near[0]}?" if near else "")
         try:
