@@ -4,9 +4,22 @@ The dialect makes them from a protocol version's own messages, so that the charg
 Instants from the CSMS are UTC, in s since 1970.
 """
 
-from attrs import frozen
+from attrs import field, frozen
 
-from fleet.words import AuthorizationStatus, Availability, RegistrationStatus, ResetKind
+from fleet.core.profiles import Profile
+from fleet.words import (
+    AuthorizationStatus,
+    Availability,
+    CertificateUse,
+    ChargingProfilePurpose,
+    ChargingRateUnit,
+    HashAlgorithm,
+    LogKind,
+    RegistrationStatus,
+    ResetKind,
+    Trigger,
+    UpdateKind,
+)
 
 # ---- answers to what we asked ----------------------------------------------------------------------------------------
 
@@ -60,12 +73,21 @@ class TransactionClosed:
 
 @frozen
 class Acknowledged:
-    """An answer that says nothing: StatusNotification.conf, MeterValues.conf, DataTransfer.conf."""
+    """An answer that says nothing, or nothing we act on: that of every notification, MeterValues and DataTransfer."""
 
 
-CentralAnswer = Booted | TimeTold | IdTagJudged | TransactionAccepted | TransactionClosed | Acknowledged
+@frozen
+class SigningAnswered:
+    """SignCertificate.conf: whether a certificate will come, by `CertificateSigned`."""
 
-# ---- requests of the CSMS --------------------------------------------------------------------------------------------
+    accepted: bool
+
+
+CentralAnswer = (
+    Booted | TimeTold | IdTagJudged | TransactionAccepted | TransactionClosed | Acknowledged | SigningAnswered
+)
+
+# ---- requests of the CSMS: Core --------------------------------------------------------------------------------------
 
 
 @frozen
@@ -74,6 +96,7 @@ class RemoteStart:
 
     id_tag: str
     connector: int | None = None
+    profile: Profile | None = None
 
 
 @frozen
@@ -96,7 +119,7 @@ class KeyChange:
     """ChangeConfiguration.req."""
 
     key: str
-    value: str
+    value: str = field(repr=False)  # of AuthorizationKey it is the password
 
 
 @frozen
@@ -134,6 +157,189 @@ class DataReceived:
     data: str | None = None
 
 
+# ---- local authorisation list, reservation, remote trigger -----------------------------------------------------------
+
+
+@frozen
+class LocalListEntry:
+    """What the local list is to say of an id tag; in a differential update None takes the tag out of it."""
+
+    id_tag: str
+    info: IdTagInfo | None
+
+
+@frozen
+class LocalListSent:
+    """SendLocalList.req; `version` is the list's after the update. Not yet known to be sound (section 5.15)."""
+
+    version: int
+    kind: UpdateKind
+    entries: tuple[LocalListEntry, ...] = ()
+
+
+@frozen
+class LocalListVersionWanted:
+    """GetLocalListVersion.req."""
+
+
+@frozen
+class ReservationWanted:
+    """ReserveNow.req; connector 0 is any connector."""
+
+    connector: int
+    reservation_id: int
+    id_tag: str
+    expires_utc_s: float
+    parent_id_tag: str | None = None
+
+
+@frozen
+class ReservationCancelled:
+    """CancelReservation.req."""
+
+    reservation_id: int
+
+
+@frozen
+class TriggerWanted:
+    """TriggerMessage.req, or with `extended` ExtendedTriggerMessage.req, whose response is another."""
+
+    message: Trigger
+    connector: int | None = None
+    extended: bool = False
+
+
+# ---- smart charging --------------------------------------------------------------------------------------------------
+
+
+@frozen
+class ProfileSet:
+    """SetChargingProfile.req. Not yet known to be sound (section 5.16); connector 0 is the charge point."""
+
+    connector: int
+    profile: Profile
+
+
+@frozen
+class ProfilesCleared:
+    """ClearChargingProfile.req: every profile of which all that is given is true; nothing given means all."""
+
+    profile_id: int | None = None
+    connector: int | None = None
+    purpose: ChargingProfilePurpose | None = None
+    stack_level: int | None = None
+
+
+@frozen
+class ScheduleWanted:
+    """GetCompositeSchedule.req: from now on for `duration_s`; without a unit the charge point chooses one."""
+
+    connector: int
+    duration_s: int
+    unit: ChargingRateUnit | None = None
+
+
+# ---- firmware, diagnostics, logs -------------------------------------------------------------------------------------
+
+
+@frozen
+class FilePlace:
+    """Where a file is, or is to go, and how often to try again and how far apart; None leaves that to us.
+
+    The URL may hold a password: it belongs in no log, trace or error.
+    """
+
+    url: str = field(repr=False)
+    retries: int | None = None
+    retry_interval_s: int | None = None
+
+
+@frozen
+class DiagnosticsWanted:
+    """GetDiagnostics.req: `place` is a folder; what is wanted is from `oldest_utc_s` to `latest_utc_s`."""
+
+    place: FilePlace
+    oldest_utc_s: float | None = None
+    latest_utc_s: float | None = None
+
+
+@frozen
+class FirmwareWanted:
+    """UpdateFirmware.req: to be downloaded at `retrieve_utc_s` or later."""
+
+    place: FilePlace
+    retrieve_utc_s: float
+
+
+@frozen
+class LogWanted:
+    """GetLog.req; `request_id` goes into every LogStatusNotification about it."""
+
+    kind: LogKind
+    request_id: int
+    place: FilePlace
+    oldest_utc_s: float | None = None
+    latest_utc_s: float | None = None
+
+
+@frozen
+class SignedFirmwareWanted:
+    """SignedUpdateFirmware.req; `request_id` goes into every SignedFirmwareStatusNotification about it.
+
+    `certificate` is PEM, that of whoever signed; `signature` is base64, over the whole file. Neither has been verified.
+    Without `install_utc_s` it may be installed as soon as it is there.
+    """
+
+    request_id: int
+    place: FilePlace
+    retrieve_utc_s: float
+    certificate: str
+    signature: str
+    install_utc_s: float | None = None
+
+
+# ---- certificates ----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class CertificateHash:
+    """What names a certificate: hashes of its issuer's name and key, and its serial number; all in hex."""
+
+    algorithm: HashAlgorithm
+    issuer_name_hash: str
+    issuer_key_hash: str
+    serial_number: str
+
+
+@frozen
+class CertificateSigned:
+    """CertificateSigned.req: a PEM chain, the charge point's new certificate first. Not yet verified."""
+
+    chain: str
+
+
+@frozen
+class CertificateSent:
+    """InstallCertificate.req: a root certificate in PEM. Not yet verified."""
+
+    use: CertificateUse
+    certificate: str
+
+
+@frozen
+class CertificateUnwanted:
+    """DeleteCertificate.req."""
+
+    certificate: CertificateHash
+
+
+@frozen
+class CertificatesWanted:
+    """GetInstalledCertificateIds.req."""
+
+    use: CertificateUse
+
+
 CentralRequest = (
     RemoteStart
     | RemoteStop
@@ -144,4 +350,20 @@ CentralRequest = (
     | ResetWanted
     | UnlockWanted
     | DataReceived
+    | LocalListSent
+    | LocalListVersionWanted
+    | ReservationWanted
+    | ReservationCancelled
+    | TriggerWanted
+    | ProfileSet
+    | ProfilesCleared
+    | ScheduleWanted
+    | DiagnosticsWanted
+    | FirmwareWanted
+    | LogWanted
+    | SignedFirmwareWanted
+    | CertificateSigned
+    | CertificateSent
+    | CertificateUnwanted
+    | CertificatesWanted
 )

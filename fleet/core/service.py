@@ -67,6 +67,9 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             _unlock(charge_point, message_id, request)
         case DataReceived():
             charge_point.respond(message_id, dialect.transfer_response(_transfer(charge_point, request)))
+        case _:
+            # The catalogue lets nothing in that isn't served: whoever lists an action in SERVED serves it here too.
+            raise TypeError(f"nobody serves {type(request).__name__}")
 
 
 def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteStart, now: float) -> None:

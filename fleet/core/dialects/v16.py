@@ -1,11 +1,11 @@
-"""OCPP 1.6's words for the house's: the only place in the core that knows the 1.6 messages.
+"""OCPP 1.6's words for the house's; only the dialects, of all the core, know the messages of a protocol version.
 
-Stateless: one instance serves the whole fleet.
+Stateless: one instance serves the whole fleet. What the Core profile says is here; the other profiles have modules of
+their own beside this one, of which `Dialect16` is made. What of all this a charge point serves is `SERVED`.
 """
 
 import difflib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from fleet.core.answers import (
@@ -16,7 +16,6 @@ from fleet.core.answers import (
     CentralAnswer,
     CentralRequest,
     DataReceived,
-    IdTagInfo,
     IdTagJudged,
     KeyChange,
     KeysWanted,
@@ -29,6 +28,8 @@ from fleet.core.answers import (
     UnlockWanted,
 )
 from fleet.core.dialect import Said
+from fleet.core.dialects import v16_charging, v16_firmware, v16_local, v16_security
+from fleet.core.dialects.v16_values import id_tag_info, instant, yes_or_no
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import Reading, SampledValue, StatusChanged, TransactionStarted, TransactionStopped
 from fleet.ocpp import v16, v16_types
@@ -79,12 +80,22 @@ SERVED = frozenset(
 )
 """The actions that `fleet.core.service` has an answer to; of the others OCPP 1.6 knows, the CSMS hears NotSupported."""
 
+
+_OTHER_ANSWERS: tuple[Callable[[object], CentralAnswer | None], ...] = (v16_firmware.answer, v16_security.answer)
+_OTHER_REQUESTS: tuple[Callable[[object], CentralRequest | None], ...] = (
+    v16_charging.request,
+    v16_firmware.request,
+    v16_local.request,
+    v16_security.request,
+)
 _ACKNOWLEDGED = Acknowledged()
 _HEARTBEAT = v16.HeartbeatRequest()
 
 
-class Dialect16:
-    """OCPP 1.6 edition 2, JSON."""
+class Dialect16(
+    v16_charging.SmartCharging16, v16_firmware.Firmware16, v16_local.LocalProfiles16, v16_security.Security16
+):
+    """OCPP 1.6 edition 2, JSON, with its security extension."""
 
     subprotocol = "ocpp1.6"
     catalogue = v16.CATALOGUE.serving(SERVED)
@@ -116,18 +127,19 @@ class Dialect16:
                 error_code=report.error_code,
                 status=report.status,
                 info=report.info,
-                timestamp=_instant(utc_s),
+                timestamp=instant(utc_s),
                 vendor_error_code=report.vendor_error_code,
             )
         )
 
-    def transaction_started(self, report: TransactionStarted, utc_s: float) -> Said:
+    def transaction_started(self, report: TransactionStarted, utc_s: float, reservation_id: int | None = None) -> Said:
         return "StartTransaction", unstructure(
             v16.StartTransactionRequest(
                 connector_id=report.connector,
                 id_tag=report.id_tag,
                 meter_start=report.meter_start_wh,
-                timestamp=_instant(utc_s),
+                timestamp=instant(utc_s),
+                reservation_id=reservation_id,
             )
         )
 
@@ -137,7 +149,7 @@ class Dialect16:
         said = unstructure(
             v16.StopTransactionRequest(
                 meter_stop=report.meter_stop_wh,
-                timestamp=_instant(utc(report.at)),
+                timestamp=instant(utc(report.at)),
                 transaction_id=0,
                 id_tag=report.id_tag,
                 reason=report.reason,
@@ -178,20 +190,26 @@ class Dialect16:
             case v16.HeartbeatResponse(current_time=current_time):
                 return TimeTold(current_time.timestamp())
             case v16.AuthorizeResponse(id_tag_info=info):
-                return IdTagJudged(_id_tag_info(info))
+                return IdTagJudged(id_tag_info(info))
             case v16.StartTransactionResponse(id_tag_info=info, transaction_id=transaction_id):
-                return TransactionAccepted(transaction_id, _id_tag_info(info))
+                return TransactionAccepted(transaction_id, id_tag_info(info))
             case v16.StopTransactionResponse(id_tag_info=info_or_none):
-                return TransactionClosed(None if info_or_none is None else _id_tag_info(info_or_none))
+                return TransactionClosed(None if info_or_none is None else id_tag_info(info_or_none))
             case v16.BootNotificationResponse(status=status, current_time=current_time, interval=interval_s):
                 return Booted(status, interval_s, current_time.timestamp())
             case _:
+                for read in _OTHER_ANSWERS:
+                    made = read(response)
+                    if made is not None:
+                        return made
                 raise TypeError(f"no answer to a charge point: {response!r}")
 
     def request(self, request: object) -> CentralRequest:
         match request:
             case v16.RemoteStartTransactionRequest():
-                return RemoteStart(request.id_tag, request.connector_id)
+                given = request.charging_profile
+                profile = None if given is None else v16_charging.profile(given)
+                return RemoteStart(request.id_tag, request.connector_id, profile)
             case v16.RemoteStopTransactionRequest():
                 return RemoteStop(request.transaction_id)
             case v16.ChangeAvailabilityRequest():
@@ -209,15 +227,19 @@ class Dialect16:
             case v16.DataTransferRequest():
                 return DataReceived(request.vendor_id, request.message_id, request.data)
             case _:
+                for read in _OTHER_REQUESTS:
+                    made = read(request)
+                    if made is not None:
+                        return made
                 raise TypeError(f"no request to a charge point: {request!r}")
 
     # ---- what the charge point answers -------------------------------------------------------------------------------
 
     def remote_start_response(self, accepted: bool) -> object:
-        return v16.RemoteStartTransactionResponse(_accepted(accepted))
+        return v16.RemoteStartTransactionResponse(yes_or_no(accepted))
 
     def remote_stop_response(self, accepted: bool) -> object:
-        return v16.RemoteStopTransactionResponse(_accepted(accepted))
+        return v16.RemoteStopTransactionResponse(yes_or_no(accepted))
 
     def availability_response(self, status: AvailabilityStatus) -> object:
         return v16.ChangeAvailabilityResponse(status)
@@ -232,10 +254,10 @@ class Dialect16:
         )
 
     def cache_response(self, accepted: bool) -> object:
-        return v16.ClearCacheResponse(_accepted(accepted))
+        return v16.ClearCacheResponse(yes_or_no(accepted))
 
     def reset_response(self, accepted: bool) -> object:
-        return v16.ResetResponse(_accepted(accepted))
+        return v16.ResetResponse(yes_or_no(accepted))
 
     def unlock_response(self, status: UnlockStatus) -> object:
         return v16.UnlockConnectorResponse(status)
@@ -244,22 +266,9 @@ class Dialect16:
         return v16.DataTransferResponse(status)
 
 
-def _instant(utc_s: float) -> datetime:
-    return datetime.fromtimestamp(utc_s, UTC)
-
-
-def _accepted(accepted: bool) -> v16_types.AcceptedOrRejected:
-    return v16_types.AcceptedOrRejected.ACCEPTED if accepted else v16_types.AcceptedOrRejected.REJECTED
-
-
-def _id_tag_info(info: v16_types.IdTagInfo) -> IdTagInfo:
-    expires = info.expiry_date
-    return IdTagInfo(info.status, info.parent_id_tag, None if expires is None else expires.timestamp())
-
-
 def _meter_value(reading: Reading, utc_s: float) -> v16_types.MeterValue:
     context = reading.context
-    return v16_types.MeterValue(_instant(utc_s), tuple(_sampled_value(value, context) for value in reading.values))
+    return v16_types.MeterValue(instant(utc_s), tuple(_sampled_value(value, context) for value in reading.values))
 
 
 def _sampled_value(sampled: SampledValue, context: ReadingContext) -> v16_types.SampledValue:
