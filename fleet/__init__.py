@@ -23,6 +23,7 @@ The rooms, from the ground up; each imports only what is named, and `tests/test_
     link                the WebSocket: connects, reconnects, tells apart what went wrong. Of the actors only the mailbox
     observe             everything counted: hears every report, reaches into nobody's state
     verdict             what a run comes to: objectives, verdict, and the summary as text, JSON, JUnit and a page
+    pki                 certificates for tests: a root, and those it vouches for
     csms                the embedded central system: speaks ocpp, shares nothing else with the fleet it tests
     control             what somebody says to a fleet that runs, and what it shows: a console over the plant, live
                         events, scenarios, the control socket and its other end

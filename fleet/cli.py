@@ -89,6 +89,13 @@ def _prepare_csms(parser: argparse.ArgumentParser) -> Run:
     return run_csms
 
 
+def _prepare_certs(parser: argparse.ArgumentParser) -> Run:
+    from fleet.pki.command import certs, configure
+
+    configure(parser)
+    return certs
+
+
 def _prepare_compare(parser: argparse.ArgumentParser) -> Run:
     from fleet.verdict.compare import compare, configure
 
@@ -111,6 +118,7 @@ COMMANDS = (
     Command("do", "one line for a run that is already going, and its answer", _prepare_do),
     Command("csms", "the embedded central system, by itself", _prepare_csms),
     Command("check", "what a configuration comes to: charge points, messages per second, limits", _prepare_check),
+    Command("certs", "a test PKI for a CSMS and its charge points", _prepare_certs),
     Command("compare", "the summaries of two runs side by side", _prepare_compare),
 )
 

@@ -37,13 +37,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "link": {"core", "words", "errors", "actors.mailbox"},
     "observe": {"core", "commands", "words", "errors", "quantities", "clock"},
     "verdict": {"observe", "words", "errors", "quantities", "output"},
-    "csms": {"ocpp", "ocpp.v", "words", "errors", "quantities"},
+    "pki": {"errors"},
+    "csms": {"ocpp", "ocpp.v", "pki", "words", "errors", "quantities"},
     "control": {"actors", "observe", "core", "commands", "words", "errors", "quantities", "clock"},
     "load": {
         "actors",
         "actors.mailbox",
         "link",
         "observe",
+        "pki",
         "verdict",
         "version",
         "core",
@@ -53,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     }
     | {"words", "errors", "output", "quantities", "randomness", "clock"},
     "shell": {"control", "observe", "commands", "words", "errors", "quantities"},
-    "cli": {"load", "shell", "control", "csms", "verdict", "errors", "output", "version"},
+    "cli": {"load", "shell", "control", "csms", "pki", "verdict", "errors", "output", "version"},
 }
 
 # What comes from outside the standard library; `attrs` may be used everywhere.
@@ -64,6 +66,7 @@ FOREIGN: dict[str, set[str]] = {
     "link": {"trio", "trio_websocket", "wsproto"},
     "observe": {"h11", "orjson", "prometheus_client", "rich", "trio"},
     "verdict": {"cattrs", "jinja2", "orjson"},
+    "pki": {"cryptography"},
     "csms": {"orjson", "trio", "trio_websocket", "wsproto"},
     "control": {"orjson", "trio"},
     "shell": {"prompt_toolkit", "trio"},
