@@ -17,8 +17,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-COMMON_NAME_LENGTH_MAX = 64
-"""X.520's ub-common-name: a charge point's id has to fit."""
 _HOST_NAME = re.compile(r"(?=.{1,253}$)(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -87,7 +85,7 @@ class Authority:
         return self._issue("CSMS", ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def charge_point(self, charge_point_id: str) -> Identity:
-        """A charge point; ValueError for an id that doesn't fit into a CN."""
+        """A charge point: its id has to fit into a CN, 64 characters."""
         return self._issue(charge_point_id, ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
     def _issue(

@@ -12,7 +12,8 @@ from fleet.errors import EXIT_DONE, ConfigurationError
 CHARGE_POINTS_MAX = 100_000
 DAYS_MAX = 36_500
 DEFAULT_ID = "CP{:04}"
-_COMMON_NAME_LENGTH_MAX = 64
+# X.520's ub-common-name and ub-organization-name.
+_NAME_LENGTH_MAX = 64
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def certs(arguments: argparse.Namespace) -> int:
     """`fleet certs`: returns the exit code; raises ConfigurationError with one clear line."""
     ids = charge_point_ids(arguments.id, arguments.charge_points)
+    if not 1 <= len(arguments.organization) <= _NAME_LENGTH_MAX:
+        raise ConfigurationError(f"--organization: expected 1 to {_NAME_LENGTH_MAX} characters")
 
     from fleet.pki.authority import Authority, KeyKind, Validity
     from fleet.pki.folder import write
@@ -72,8 +75,8 @@ def charge_point_ids(pattern: str, count: int) -> list[str]:
         raise ConfigurationError("--id: expected a pattern, got an empty text")
     if len(set(ids)) != len(ids):
         raise ConfigurationError(f"--id: expected a pattern with an index, such as {DEFAULT_ID!r}, got {pattern!r}")
-    if ids and len(longest := ids[-1]) > _COMMON_NAME_LENGTH_MAX:
-        raise ConfigurationError(f"--id: expected at most {_COMMON_NAME_LENGTH_MAX} characters, got {longest!r}")
+    if ids and len(longest := ids[-1]) > _NAME_LENGTH_MAX:
+        raise ConfigurationError(f"--id: expected at most {_NAME_LENGTH_MAX} characters, got {longest!r}")
     return ids
 
 

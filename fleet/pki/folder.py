@@ -22,8 +22,8 @@ def write(
 ) -> Layout:
     """Make a whole PKI in `folder`; with `force` in the place of the one that is there.
 
-    Raises ConfigurationError where files are in the way or nothing can be written, ValueError for a host or an id that
-    no certificate can name.
+    Raises ConfigurationError where files are in the way or nothing can be written, ValueError for a host that no
+    certificate can name.
     """
     layout = Layout(folder)
     try:
