@@ -61,6 +61,11 @@ ALONE = {
     "utilisation_peak": Unit.SHARE,
     "rss_mib": Unit.MEMORY,
 }
+DURATIONS = (
+    *("connect", "connect_tcp", "connect_tls", "connect_websocket"),
+    *("boot", "remote_start", "remote_stop"),
+)
+"""What takes time and is no action."""
 LAG = "lag"
 """The generator's own lateness, as a duration like `boot`."""
 

@@ -37,9 +37,17 @@ def parse_measure(text: str, actions: Collection[str]) -> Measure:
         return _parse_function(name, arguments, actions)
     if name in NAMES:
         return Named(name)
+    if name == "violations":
+        raise ValueError(f"{name} of what? expected brackets, such as {name}({_SUGGESTED_RULE})")
     if name in _FUNCTIONS or _PERCENTILE.fullmatch(name):
-        inside = _SUGGESTED_RULE if name == "violations" else "Authorize"
-        raise ValueError(f"{name} of what? expected brackets, such as {name}({inside})")
+        every = f"{name}()" if name in COUNTED or name == "rate" else f"{name}({ALL})"
+        raise ValueError(
+            f"{name} of what? expected brackets, such as {name}(Authorize), or {every} for all actions together"
+        )
+    if name in TIMED:
+        raise ValueError(f"{name}: which of its times? expected one such as p95({name}), mean({name}) or max({name})")
+    if name in actions or name == ALL:
+        raise ValueError(f"{name}: what of it? expected one such as p95({name}), errors({name}) or calls({name})")
     raise ValueError(f"there is no {_cut(name)!r}{_meant(name, [*NAMES, *_FUNCTIONS], NAMES)}")
 
 
@@ -57,6 +65,9 @@ def _parse_function(name: str, arguments: list[str], actions: Collection[str]) -
         return _parse_time(name, arguments, actions)
     if re.fullmatch(r"p\d[\d.]*", name):
         raise ValueError(f"there is no {name}: expected a percentile from p0.001 to p99.999, or min or max")
+    if name == "p" and len(arguments) == 1 and _PERCENTILE.fullmatch(f"p{arguments[0]}"):
+        # As k6 has it.
+        raise ValueError(f"there is no p(): did you mean p{arguments[0]}({ALL})?")
     raise ValueError(f"there is no {_cut(name)}(){_meant(name, [*_FUNCTIONS, *NAMES], _FUNCTIONS)}")
 
 

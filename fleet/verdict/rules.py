@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import frozen
 
 from fleet.quantities import parse_duration, parse_rate
-from fleet.verdict.measures import ALONE, COUNTS, PERCENTILES, VIOLATIONS, Figure, Name, Unit, shown
+from fleet.verdict.measures import ALONE, COUNTS, DURATIONS, LAG, PERCENTILES, VIOLATIONS, Figure, Name, Unit, shown
 
 Figures = Mapping[Name, Figure]
 
@@ -106,6 +106,8 @@ def parse_rule(text: str) -> Rule:
 
 def _name(function: str, subject: str | None, start: str | None) -> Name:
     known = (*PERCENTILES, *COUNTS, VIOLATIONS, *ALONE)
+    if function in (*DURATIONS, LAG):
+        raise ValueError(f"{function}: which of its times? expected one such as p99({function}) or max({function})")
     if function not in known:
         near = _near(function, known) or f"; expected one of {', '.join(known)}"
         raise ValueError(f"no figure is called {function!r}{near}")

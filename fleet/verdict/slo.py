@@ -40,6 +40,7 @@ _COMPARISONS: dict[str, Callable[[Number, Number], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SLIPS = {"=": "==", "=<": "<=", "=>": ">=", "<>": "!=", "!": "!=", "===": "==", "≤": "<=", "≥": ">=", "≠": "!="}
 _OPERATOR = re.compile(r"[<>=!≤≥≠]+")
 _PLAIN = re.compile(r"\d+(?:\.\d+)?|\.\d+")
@@ -133,6 +134,7 @@ def _parse(text: str, actions: Collection[str]) -> Objective:
         raise ValueError(f"expected one of {' '.join(_COMPARISONS)}{meant}")
     if not left:
         raise ValueError(f"expected what is measured before {comparison}, {example}")
+    _refuse_mirrored(left, comparison, right, actions)
     measure = _parse_left(left, actions)
     if not right:
         raise ValueError(f"expected {measure.kind.value} after {comparison}, such as {_EXAMPLES[measure.kind]}")
@@ -143,6 +145,18 @@ def _parse(text: str, actions: Collection[str]) -> Objective:
         held = "never" if comparison == "<" else "always"
         raise ValueError(f"{measure} is {held} {comparison} 0, so that says nothing")
     return Objective(text, measure, comparison, threshold)
+
+
+def _refuse_mirrored(left: str, comparison: str, right: str, actions: Collection[str]) -> None:
+    """Say so where the sides are the wrong way round."""
+    if not left[0].isdigit():
+        return
+    try:
+        _parse_left(right, actions)
+    except ValueError:
+        return
+    mirrored = _MIRRORED.get(comparison, comparison)
+    raise ValueError(f"what is measured stands on the left: {right} {mirrored} {left}")
 
 
 def _parse_left(text: str, actions: Collection[str]) -> Measure:

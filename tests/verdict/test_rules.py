@@ -59,6 +59,8 @@ def test_a_rule_is_a_figure_and_how_far_it_may_move(
         ("p98 +20%", "no figure is called 'p98'; did you mean p99?"),
         ("lost_transaction +0", "no figure is called 'lost_transaction'; did you mean lost_transactions?"),
         ("xyzzy +0", "no figure is called 'xyzzy'; expected one of mean, p50,"),
+        ("lag +5ms", "lag: which of its times? expected one such as p99(lag) or max(lag)"),
+        ("boot +10%", "boot: which of its times? expected one such as p99(boot) or max(boot)"),
         ("booted(Authorize) -1%", "booted is of the whole run: it takes no (Authorize)"),
         ("p99() +1%", "a summary has no p99 of all actions together: p99 without brackets asks it of each, "),
         ("p99(all) +1%", "a summary has no p99 of all actions together"),
