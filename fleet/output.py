@@ -1,14 +1,37 @@
-"""Standard output that may be lost: a pipe whose reader went, a disk that is full.
+"""Standard output that may be lost: a pipe whose reader went, a disk that is full, an alphabet that is too small.
 
 What people read must not decide what a fleet does: the first write that fails mutes the output for good and tells
-whoever asked to know. A terminal is left alone; it isn't lost by writing to it.
+whoever asked to know. A terminal is left alone; it isn't lost by writing to it. Where the locale's encoding has no
+such character, another one stands in its place: after eight hours a tick that Latin-1 doesn't know must not take the
+result away.
 """
 
+import codecs
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
+
+_SUBSTITUTES = {
+    "\N{CHECK MARK}": "+",
+    "\N{BALLOT X}": "x",
+    "\N{HORIZONTAL ELLIPSIS}": "...",
+    "\N{RIGHTWARDS ARROW}": "->",
+}
+_ERRORS = "fleet-substitute"
+
+
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    """What to write for characters that the encoding doesn't have, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    return "".join(_SUBSTITUTES.get(character, "?") for character in characters), error.end
+
+
+codecs.register_error(_ERRORS, _substitute)
 
 
 class Output:
@@ -60,6 +83,8 @@ def guard() -> Output | None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the process's life
     if isinstance(sys.stdout, Output):
         return sys.stdout
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_ERRORS)
     if sys.stdout.isatty():
         return None
     output = Output(sys.stdout)

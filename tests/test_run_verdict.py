@@ -1,6 +1,7 @@
 """`fleet run` as a process: objectives, exit codes, the report, the metrics and the trace."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -68,6 +69,21 @@ def test_objectives_of_a_file_and_of_the_command_line_count_together(tmp_path: P
         "crashes == 0",
         "given_up == 0",
     ]
+
+
+def test_a_locale_without_a_tick_takes_neither_the_result_nor_the_report_away(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*FLEET, "run", *SHORT, "--duration", "1s", "--slo", "transactions > 1000", "--report", str(tmp_path)],
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        check=False,
+    )
+    assert done.returncode == 99, done.stdout + done.stderr
+    assert b"    x transactions > 1000 " in done.stdout
+    assert b"    + lost_transactions == 0 " in done.stdout
+    assert done.stderr == b""
+    assert summary_in(tmp_path)["result"] == "failed"
 
 
 def test_a_run_without_hope_ends_early_and_has_failed(tmp_path: Path) -> None:
