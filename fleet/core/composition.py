@@ -322,7 +322,8 @@ def _rounded(rate: float) -> float:
 def _whole_seconds(steps: Sequence[tuple[float, float, int]], lasts_s: int) -> list[Period]:
     """Steps of (s from the start, rate, phases) as periods that start at whole seconds and differ from each other.
 
-    A second in which the rate changes has the least of its rates, so that nothing is promised that isn't allowed.
+    A second in which they change has the least of its rates and of its phases, so that nothing is promised that isn't
+    allowed.
     """
     starts = sorted({0, *(s for at_s, _, _ in steps for s in (math.floor(at_s), math.ceil(at_s)) if 0 < s < lasts_s)})
     periods: list[Period] = []
@@ -333,7 +334,8 @@ def _whole_seconds(steps: Sequence[tuple[float, float, int]], lasts_s: int) -> l
         last = current
         while last + 1 < len(steps) and steps[last + 1][0] < min(end_s, max(lasts_s, 1)):
             last += 1
-        _, rate, phases = min(steps[current : last + 1], key=lambda step: step[1])
+        within = steps[current : last + 1]
+        rate, phases = min(rate for _, rate, _ in within), min(phases for _, _, phases in within)
         if not periods or (rate, phases) != (periods[-1].limit, periods[-1].phases):
             periods.append(Period(start_s, rate, phases))
     return periods

@@ -249,6 +249,12 @@ def test_a_schedule_begins_with_the_running_second_and_rounds_to_the_safe_side()
     assert lines(schedule) == [(0, 6_000), (1, 3_000.0), (3, 4_000)]
 
 
+def test_a_second_in_which_the_phases_change_has_the_fewer_of_them() -> None:
+    profiles = (installed(1, TX, (0, 20.0, 1), (10, 16.0), unit=A, start=NOW - 9.5),)
+    schedule = composition(*profiles, plans=(THREE,)).composite_schedule(1, 60, A, NOW)
+    assert schedule.periods == (Period(0, 16.0, 1), Period(1, 16.0, 3))
+
+
 def test_a_schedule_ends_where_it_would_have_too_many_periods() -> None:
     steps = [(10 * i, float(1_000 + i)) for i in range(10)]
     schedule = composition(installed(1, TX, *steps, start=NOW)).composite_schedule(1, 300, W, NOW, periods_max=4)
