@@ -11,7 +11,9 @@ because a value is recorded on the hot path, up to four times for every CALL of 
 Whoever waited in vain is *censored*: all that is known is that the answer would have taken longer. Left out, they would
 make the CSMS look the better the worse it is. So they take part in the ranks with the time that was waited, and a
 percentile that such a one may have pushed further is marked as a lower bound. Below the shortest wait in vain, ranks
-are the same however late those answers would have been, and percentiles there are exact.
+are the same however late those answers would have been, and percentiles there are exact. Above it, how far it was
+pushed is known as well, as if none of those answers had ever come: one boot of ten thousand that was cut short leaves
+the p95 open by one rank, and not for ever.
 """
 
 import math
@@ -39,7 +41,7 @@ class Quantile(NamedTuple):
 class Durations:
     """Durations in s, recorded one by one; read at any time."""
 
-    __slots__ = ("_censored_from", "_rows", "censored", "count", "max_s", "total_s")
+    __slots__ = ("_censored", "_rows", "censored", "count", "max_s", "total_s")
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,8 +51,8 @@ class Durations:
         self.max_s = 0.0
         """The longest, exactly; a lower bound as soon as anything is censored."""
         self._rows: dict[int, array[int]] = {}
-        # The lowest bucket with a censored observation.
-        self._censored_from: float = math.inf
+        # Of the observations in a bucket, those that are censored.
+        self._censored: dict[int, int] = {}
 
     def record(self, seconds: float) -> None:
         """It took so long, which is never negative."""
@@ -71,7 +73,8 @@ class Durations:
         """It took longer than this, and nobody will know how long."""
         self.record(waited_s)
         self.censored += 1
-        self._censored_from = min(self._censored_from, _bucket_of(waited_s))
+        bucket = _bucket_of(waited_s)
+        self._censored[bucket] = self._censored.get(bucket, 0) + 1
 
     def add(self, other: "Durations") -> None:
         """Whatever the other one has observed was observed here too."""
@@ -82,7 +85,8 @@ class Durations:
         self.censored += other.censored
         self.total_s += other.total_s
         self.max_s = max(self.max_s, other.max_s)
-        self._censored_from = min(self._censored_from, other._censored_from)
+        for bucket, count in other._censored.items():
+            self._censored[bucket] = self._censored.get(bucket, 0) + count
 
     @property
     def mean_s(self) -> float:
@@ -100,20 +104,16 @@ class Durations:
         """The same for several shares in one pass; they come in the order in which they were asked for."""
         if not self.count:
             raise ValueError("nothing was observed, which has no percentiles")
-        asked = list(shares)
-        found: dict[float, Quantile] = {}
-        rows = iter(sorted(self._rows.items()))
-        number, row = next(rows)
-        below, within = 0, sum(row)
-        for share in sorted(set(asked)):
-            rank = self._rank(share)
-            while below + within < rank:
-                below += within
-                number, row = next(rows)
-                within = sum(row)
-            bucket = (number << _ROW_MAGNITUDE) + _place(row, rank - below)
-            found[share] = Quantile(min(_top_s(bucket), self.max_s), bucket >= self._censored_from)
-        return [found[share] for share in asked]
+        ranks = [self._rank(share) for share in shares]
+        lowest = _buckets(self._rows, ranks)
+        highest = self._buckets_at_most(ranks) if self.censored else lowest
+        return [Quantile(min(_top_s(lowest[rank]), self.max_s), highest.get(rank) != lowest[rank]) for rank in ranks]
+
+    def at_most_s(self, share: float) -> float:
+        """What this quantile is at the very most, however late the censored would have been; inf if it is of them."""
+        rank = self._rank(share)
+        highest = self._buckets_at_most((rank,))
+        return min(_top_s(highest[rank]), self.max_s) if rank in highest else math.inf
 
     def coarse(self) -> Iterator[tuple[int, int]]:
         """Buckets eight times as wide that aren't empty, shortest first, each with its count; see `coarse_middle_s`.
@@ -131,6 +131,13 @@ class Durations:
             raise ValueError(f"expected a share from 0 to 1, not {share!r}")
         # Rounded first: 7 % of 100 are 7.000000000000001 in floats.
         return max(1, math.ceil(round(share * self.count, 6)))
+
+    def _buckets_at_most(self, ranks: Iterable[int]) -> dict[int, int]:
+        """By rank the bucket of that observation if the censored were later than all others; of them none."""
+        rows = {number: row[:] for number, row in self._rows.items()}
+        for bucket, count in self._censored.items():
+            rows[bucket >> _ROW_MAGNITUDE][bucket & _IN_ROW] -= count
+        return _buckets(rows, (rank for rank in ranks if rank <= self.count - self.censored))
 
     def _row(self, number: int) -> "array[int]":
         row = self._rows[number] = array("Q", _EMPTY_ROW)
@@ -166,6 +173,21 @@ def _bottom_us(bucket: int) -> int:
     """The smallest value that falls into this bucket."""
     shift = max(0, (bucket >> _BUCKETS_MAGNITUDE) - 1)
     return (bucket - (shift << _BUCKETS_MAGNITUDE)) << shift
+
+
+def _buckets(rows: "dict[int, array[int]]", ranks: Iterable[int]) -> dict[int, int]:
+    """By rank the bucket of that observation; there are as many."""
+    found: dict[int, int] = {}
+    ascending = iter(sorted(rows.items()))
+    number, below, within = 0, 0, 0
+    row: array[int] = array("Q")
+    for rank in sorted(set(ranks)):
+        while below + within < rank:
+            below += within
+            number, row = next(ascending)
+            within = sum(row)
+        found[rank] = (number << _ROW_MAGNITUDE) + _place(row, rank - below)
+    return found
 
 
 def _place(row: "array[int]", rank: int) -> int:

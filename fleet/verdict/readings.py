@@ -9,6 +9,7 @@ there is no percentile of it, and the books are only compared at the end. And it
 falls among calls that were never answered, or a count of which some may be missing.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from fractions import Fraction
@@ -63,6 +64,8 @@ class Reading:
     at_least: bool = False
     """It is a lower bound: the truth is this or more."""
     note: str = ""
+    at_most: Number = math.inf
+    """If it is a lower bound: the upper one, inf where nobody knows any."""
 
 
 class Measure(Protocol):
@@ -119,7 +122,9 @@ class TimeOf:
             return Reading(durations.max_s, at_least=durations.censored > 0)
         share = 0.0 if self.statistic == "min" else float(Fraction(self.statistic[1:]) / 100)
         quantile = durations.quantile(share)
-        return Reading(quantile.value_s, at_least=quantile.at_least)
+        if not quantile.at_least:
+            return Reading(quantile.value_s)
+        return Reading(quantile.value_s, at_least=True, at_most=durations.at_most_s(share))
 
     def _durations(self, latency: Latency) -> Durations | None:
         match self.subject:

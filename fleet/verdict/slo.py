@@ -15,6 +15,7 @@ Such a one hasn't failed either, as long as the run goes on: `breached` tells wh
 can't be told.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -75,21 +76,15 @@ class Objective:
 
     def _holds(self, reading: Reading) -> bool | None:
         """None where it can't be told."""
-        value = reading.value
-        if value is None:
+        if reading.value is None:
             return None
-        compared = self._compare(value)
+        compared = self._compare(reading.value)
         if not reading.at_least:
             return compared
-        match self.comparison:
-            case "<" | "<=":
-                return None if compared else False
-            case ">" | ">=":
-                return True if compared else None
-            case "==":
-                return False if value > self.threshold else None
-            case _:
-                return True if value > self.threshold else None
+        if self.comparison in ("==", "!="):
+            return None if reading.value <= self.threshold <= reading.at_most else self.comparison == "!="
+        # What holds at both ends holds in between.
+        return compared if self._compare(reading.at_most) is compared else None
 
     def _compare(self, value: Number) -> bool:
         return _COMPARISONS[self.comparison](value, self.threshold)
@@ -98,7 +93,12 @@ class Objective:
         if reading.value is None:
             return reading.note
         note = f" ({reading.note})" if reading.note else ""
-        return f"{'>= ' if reading.at_least else ''}{self._rounded(reading.value)}{note}"
+        shown = self._rounded(reading.value)
+        if reading.at_least and reading.at_most == math.inf:
+            shown = f">= {shown}"
+        elif reading.at_least and (most := self._rounded(reading.at_most)) != shown:
+            shown = f"{shown} to {most}"
+        return f"{shown}{note}"
 
     def _rounded(self, value: Number) -> str:
         """The value with as few digits as don't contradict the verdict: where <= 800ms failed, 800.3ms isn't 800ms."""

@@ -123,6 +123,27 @@ def test_an_answer_that_took_longer_than_somebody_waited_in_vain_is_a_lower_boun
     # Those who gave up after 1 s might have had their answer after 10 s: then the median would be later.
     durations = of(0.5, 2.0, 3.0, censored=(1.0,))
     assert [q.at_least for q in durations.quantiles((0.25, 0.5, 0.75, 1.0))] == [False, True, True, True]
+    assert [durations.at_most_s(share) for share in (0.25, 0.5, 0.75, 1.0)] == [
+        pytest.approx(0.5, rel=0.001),
+        pytest.approx(2.0, rel=0.001),
+        pytest.approx(3.0, rel=0.001),
+        math.inf,
+    ]
+
+
+def test_one_who_was_cut_short_leaves_a_percentile_open_by_one_rank_only() -> None:
+    durations = of(*(number / 1000 for number in range(1, 1000)), censored=(0.0005,))
+    (p95,) = durations.quantiles((0.95,))
+    assert p95 == (pytest.approx(0.949, rel=0.001), True)
+    assert durations.at_most_s(0.95) == pytest.approx(0.95, rel=0.001)
+    # Where all but a few took the same time, it makes no difference at all.
+    assert of(*(0.2,) * 999, censored=(0.0005,)).quantile(0.95) == (pytest.approx(0.2, rel=0.001), False)
+
+
+def test_of_nothing_but_waits_in_vain_every_percentile_is_a_lower_bound() -> None:
+    durations = of(censored=(1.0, 2.0))
+    assert [q.at_least for q in durations.quantiles((0.0, 0.5, 1.0))] == [True, True, True]
+    assert durations.at_most_s(0.0) == math.inf
 
 
 @given(st.lists(some_observations, min_size=1, max_size=5))
@@ -157,7 +178,9 @@ def test_whatever_the_unknown_answers_took_a_percentile_is_exact_or_a_lower_boun
     observations: list[tuple[float, bool]], longer: list[float], share: float
 ) -> None:
     truth = [s + (more if in_vain else 0) for (s, in_vain), more in zip(observations, longer, strict=False)]
-    value_s, at_least = observed(observations).quantile(share)
+    durations = observed(observations)
+    value_s, at_least = durations.quantile(share)
+    assert durations.at_most_s(share) >= exact(truth, share) * 0.999 - 1e-6
     if at_least:
         assert value_s <= exact(truth, share) * 1.001 + 1e-6
     else:
