@@ -12,6 +12,9 @@ from attrs import define, field
 
 from fleet.output import Output, reader_is_gone
 
+_TURNS_OF_A_SIGNAL = 5
+"""More turns of the loop than a signal takes to whoever waits for it."""
+
 
 @define(eq=False)
 class Ending:
@@ -24,8 +27,8 @@ class Ending:
     """Stop at once, drained or not."""
     interrupted: bool = False
     """By a signal or Ctrl-C, not by a command that says so."""
-    lingering: bool = False
-    """The run is over, only its metrics are still there to be read."""
+    over: bool = False
+    """Everybody has left: what there was to measure was measured, and no signal changes the verdict any more."""
 
     def drain(self) -> None:
         """Somebody who may say so has had enough."""
@@ -33,7 +36,7 @@ class Ending:
 
     def interrupt(self) -> None:
         """A signal: drain; or, when that is going on already, stop at once. It doesn't change what is over."""
-        if self.lingering:
+        if self.over:
             self.abort.set()
             return
         self.interrupted = True
@@ -51,7 +54,6 @@ class Ending:
 
     async def linger(self, seconds: float) -> None:
         """Be there for so long after the end, or until a signal says that nobody needs it."""
-        self.lingering = True
         with trio.move_on_after(seconds):
             await self.abort.wait()
 
@@ -65,6 +67,15 @@ class Ending:
 
         if isinstance(sys.stdout, Output):
             sys.stdout.tell(lost)
+
+    async def settle(self) -> None:
+        """Hear the signals that came while the loop was busy with the verdict.
+
+        Those that nobody has heard when `watch_signals` ends count as Ctrl-C again, and would end what is over as
+        interrupted.
+        """
+        for _ in range(_TURNS_OF_A_SIGNAL):
+            await trio.lowlevel.checkpoint()
 
     async def watch_signals(self) -> None:
         """Take SIGINT and SIGTERM for it, and SIGHUP unless that is ignored (`nohup`), until cancelled."""

@@ -129,7 +129,10 @@ async def run(
         nursery.start_soon(observing.serve)
         if outputs.metrics is not None:
             manner.say(f"fleet: metrics at {observing.metrics_url}")
-        code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending)
+        try:
+            code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending)
+        finally:
+            await ending.settle()
         if observing.metrics is not None and outputs.linger_s and not ending.interrupted:
             manner.say(f"fleet: metrics stay for {format_duration(outputs.linger_s)} (Ctrl-C to leave)")
             await ending.linger(outputs.linger_s)
@@ -154,6 +157,7 @@ async def _run_and_conclude(
             manner.say(f"fleet: {_whom(config, url)}")
             links.aim(url)
             end, running = await _run(config, url, manner, outputs, observing, links, ending)
+            ending.over = True
             elapsed_s = trio.current_time() - running.started_at
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
