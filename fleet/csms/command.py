@@ -1,17 +1,24 @@
 """`fleet csms`: the embedded central system as a program of its own.
 
-When it is ready it prints one line, `fleet csms listening on ws://HOST:PORT/`, for people and for a parent process that
-asked for a free port. SIGTERM and Ctrl-C close every connection with 1001 and end it with exit code 0.
+When it is ready it prints one line, `fleet csms listening on ws://HOST:PORT/` (wss with TLS), for people and for a
+parent process that asked for a free port. SIGTERM and Ctrl-C close every connection with 1001 and end it with exit
+code 0.
 
 Nothing heavy is imported before it runs, so that `fleet --help` stays quick.
 """
 
 import argparse
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fleet.errors import EXIT_DONE, FleetError
+from fleet.errors import EXIT_DONE, ConfigurationError, FleetError
 from fleet.quantities import parse_duration
 from fleet.words import RegistrationStatus
+
+if TYPE_CHECKING:
+    from fleet.csms.gate import Security
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,12 +57,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-with-stdin", action="store_true", help="end when standard input does: for a parent process"
     )
+    _configure_security(parser.add_argument_group("security").add_argument)
+
+
+def _configure_security(add: Callable[..., argparse.Action]) -> None:
+    add(
+        "--security-profile",
+        type=int,
+        choices=range(4),
+        default=0,
+        metavar="N",
+        help="what charge points have to show: 0 nothing, 1 a password, 2 a password over TLS, 3 a certificate that "
+        "names them (default: %(default)s)",
+    )
+    add("--tls", type=Path, metavar="DIR", help="a folder made by `fleet certs`, for certificate, key and client CA")
+    add("--cert", type=Path, metavar="FILE", help="the certificate, PEM, instead of that in DIR")
+    add("--key", type=Path, metavar="FILE", help="its key (default: in the file of --cert)")
+    add("--client-ca", type=Path, metavar="FILE", help="who signs the charge points' certificates, PEM")
+    password = "the password of every charge point; without one any is good"
+    add("--password", metavar="TEXT", help=f"{password}; others on this machine may read it here")
+    add("--password-env", metavar="NAME", help="the environment variable that holds the password")
 
 
 def run_csms(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit code.
 
-    Raises FleetError with one clear line for an address that can't be had, or records that can't be kept.
+    Raises FleetError with one clear line for an address that can't be had, certificates that can't be used, or records
+    that can't be kept.
     """
     import trio
 
@@ -70,6 +98,7 @@ def run_csms(arguments: argparse.Namespace) -> int:
         heartbeat_interval_s=arguments.heartbeat_interval,
         boot_retry_s=arguments.boot_retry,
         records=arguments.records,
+        security=_security(arguments),
     )
     try:
         trio.run(run, options, arguments.end_with_stdin)
@@ -79,6 +108,30 @@ def run_csms(arguments: argparse.Namespace) -> int:
             raise
         raise _first(told) from None
     return EXIT_DONE
+
+
+def _security(arguments: argparse.Namespace) -> "Security":
+    from fleet.csms.gate import Security
+    from fleet.pki.layout import Layout
+
+    certificate, key, client_ca = arguments.cert, arguments.key, arguments.client_ca
+    if arguments.tls is not None:
+        layout = Layout(arguments.tls)
+        if not layout.root.exists():
+            raise ConfigurationError(f"--tls: {layout.root} is not there: expected a folder made by `fleet certs`")
+        if certificate is None:
+            certificate, key = layout.csms, key or layout.csms_key
+        client_ca = client_ca or layout.root
+    elif key is not None and certificate is None:
+        raise ConfigurationError("--key: expected --cert beside it")
+    password = arguments.password
+    if arguments.password_env is not None:
+        password = os.environ.get(arguments.password_env)
+        if not password:
+            raise ConfigurationError(f"--password-env: the environment has no {arguments.password_env}")
+    if password is not None and arguments.security_profile not in (1, 2):
+        raise ConfigurationError("--password: expected --security-profile 1 or 2 beside it")
+    return Security(arguments.security_profile, certificate, key, client_ca, password)
 
 
 def _first(group: BaseExceptionGroup[FleetError]) -> FleetError:

@@ -19,15 +19,18 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from fleet.csms.central import Central, Policy
 from fleet.csms.conversation import Conversation, Heard, Refused
+from fleet.csms.gate import Gate, Security, tls_failure
 from fleet.csms.records import Record, RecordFile
 from fleet.errors import FleetError
-from fleet.words import RegistrationStatus
+from fleet.ocpp.v16 import ChangeConfigurationRequest, ChangeConfigurationResponse
+from fleet.words import ConfigurationStatus, RegistrationStatus
 
 SUBPROTOCOL = "ocpp1.6"
 MESSAGE_SIZE_MAX = 1024 * 1024
 HANDSHAKE_MAX_S = 10.0
 GOODBYE_MAX_S = 2.0
 CALL_TIMEOUT_S = 30.0
+_PASSWORD_KEY = "authorizationkey"
 # A whole fleet may connect in one instant.
 BACKLOG = 4096
 
@@ -47,6 +50,7 @@ class Options:
     heartbeat_interval_s: int = field(default=60, validator=ge(0))
     boot_retry_s: int = field(default=10, validator=ge(0))
     records: Path | None = None
+    security: Security = field(factory=Security)
 
 
 class CallFailed(Exception):
@@ -75,10 +79,14 @@ class Connection:
 
 
 class Server:
-    """A central system that is connected to charge points. `central` keeps its books; `port` once it listens."""
+    """A central system that is connected to charge points.
 
-    def __init__(self, central: Central, latency_s: float = 0.0) -> None:
+    `central` keeps its books; `gate` knows who may come in; `port` is known once it listens.
+    """
+
+    def __init__(self, central: Central, latency_s: float = 0.0, gate: Gate | None = None) -> None:
         self.central = central
+        self.gate = gate or Gate()
         self.latency_s = latency_s
         self.host = ""
         self.port = 0
@@ -89,7 +97,7 @@ class Server:
     def url(self) -> str:
         """Where charge points connect; their id is appended."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"ws://{host}:{self.port}/"
+        return f"{'ws' if self.gate.context is None else 'wss'}://{host}:{self.port}/"
 
     @property
     def connected(self) -> frozenset[str]:
@@ -116,7 +124,30 @@ class Server:
         async with connection.turn:
             if connection.over:
                 raise CallFailed("Disconnected", f"{charge_point} is gone")
+            if isinstance(request, ChangeConfigurationRequest) and request.key.casefold() == _PASSWORD_KEY:
+                return await self._change_password(connection, request, timeout_s)
             return await self._call_in_turn(connection, request, timeout_s)
+
+    async def _change_password(
+        self, connection: Connection, request: ChangeConfigurationRequest, timeout_s: float
+    ) -> object:
+        """The password that a charge point is given is the one it has to come back with, once it has accepted it.
+
+        While that isn't known it may come with either: it reconnects as soon as it has answered.
+        """
+        gate, charge_point = self.gate, connection.conversation.charge_point
+        before = gate.accepted(charge_point)
+        if before:
+            gate.accept(charge_point, *before, request.value)
+        response = None
+        try:
+            response = await self._call_in_turn(connection, request, timeout_s)
+        finally:
+            if isinstance(response, ChangeConfigurationResponse) and response.status is ConfigurationStatus.ACCEPTED:
+                gate.accept(charge_point, request.value)
+            elif response is not None and before:
+                gate.accept(charge_point, *before)
+        return response
 
     async def _call_in_turn(self, connection: Connection, request: object, timeout_s: float) -> object:
         conversation = connection.conversation
@@ -159,6 +190,11 @@ class Server:
     async def _attend(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
         request: WebSocketRequest | None = None
         with trio.move_on_after(HANDSHAKE_MAX_S):
+            try:
+                stream = await self.gate.secure(stream)
+            except trio.BrokenResourceError as broken:
+                self.central.note("", "tls", tls_failure(broken))
+                raise
             request = await wrap_server_stream(nursery, stream, max_message_size=MESSAGE_SIZE_MAX)
         if request is None or self._closing:
             nursery.cancel_scope.cancel()
@@ -167,6 +203,9 @@ class Server:
         if not charge_point:
             self.central.note("", "no-identity", f"path {request.path[:80]!r} names no charge point")
             await request.reject(404)
+        elif (refusal := self.gate.refusal(charge_point, request.headers, stream)) is not None:
+            self.central.note(charge_point, "unauthorized", refusal.why)
+            await request.reject(refusal.status, extra_headers=refusal.headers)
         elif SUBPROTOCOL not in request.proposed_subprotocols:
             # OCPP-J 1.6 section 3.2: complete the handshake without a subprotocol, then close at once.
             self.central.note(charge_point, "subprotocol", f"offered {', '.join(request.proposed_subprotocols)!r}")
@@ -259,8 +298,10 @@ def _keep_nothing(_: Record) -> None:
 async def serve(options: Options, *, task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED) -> None:
     """Serve until cancelled; the `Server` is handed over once it listens. Cancelling cuts: `Server.close` first.
 
-    Raises FleetError (in a group, once it serves) for an address that can't be had and records that can't be kept.
+    Raises FleetError (in a group, once it serves) for an address that can't be had, certificates that can't be used and
+    records that can't be kept.
     """
+    gate = Gate(options.security)
     file = None if options.records is None else RecordFile(options.records)
     try:
         central = Central(
@@ -269,7 +310,7 @@ async def serve(options: Options, *, task_status: trio.TaskStatus[Server] = trio
             Policy(options.boot, options.heartbeat_interval_s, options.boot_retry_s),
             () if file is None else file.earlier(),
         )
-        server = Server(central, options.latency_s)
+        server = Server(central, options.latency_s, gate)
         listeners, server.port = await _listen(options.host, options.port)
         server.host = options.host
         async with trio.open_nursery() as nursery:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from counterparts.certificates import client_context, pki
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from fleet.csms.command import configure
@@ -171,3 +172,36 @@ def test_nothing_heavy_is_imported_for_its_help() -> None:
     code = "import sys, fleet.csms.command; print(sorted({'trio', 'cattrs', 'orjson'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert result.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--security-profile", "2"), "security profile 2 needs a certificate: --tls DIR, or --cert\n"),
+        (("--tls", "/not/there"), "--tls: /not/there/root.pem is not there: expected a folder made by `fleet certs`\n"),
+        (("--key", "x.key"), "--key: expected --cert beside it\n"),
+        (("--password", "s3cret"), "--password: expected --security-profile 1 or 2 beside it\n"),
+        (("--security-profile", "1", "--password-env", "NOT_SET"), "--password-env: the environment has no NOT_SET\n"),
+    ],
+)
+def test_security_that_does_not_go_together_is_one_clear_line(options: tuple[str, ...], told: str) -> None:
+    with start("--port", "0", *options) as process:
+        _, error = process.communicate(timeout=20)
+    assert error == told
+    assert process.returncode == 104
+
+
+def test_with_a_folder_of_fleet_certs_it_speaks_tls(tmp_path: Path) -> None:
+    layout = pki(tmp_path)
+    options = ("--port", "0", "--tls", str(tmp_path), "--security-profile", "2", "--password", "s3cret-s3cret-s3cret")
+    with start(*options, "--end-with-stdin") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("fleet csms listening on wss://127.0.0.1:")
+        assert "s3cret" not in line
+        port = int(line.rstrip("/\n").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            with client_context(layout).wrap_socket(plain, server_hostname="localhost") as secured:
+                assert secured.version() in ("TLSv1.2", "TLSv1.3")
+        _, error = process.communicate(timeout=20)
+    assert (process.returncode, error) == (0, "")
