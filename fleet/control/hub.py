@@ -19,7 +19,7 @@ import trio
 from fleet.clock import Clock
 from fleet.core import reports
 from fleet.observe.observer import Observer
-from fleet.observe.redaction import redacted_broken, redacted_frame
+from fleet.observe.redaction import redacted_broken, redacted_frame, redacted_violation
 
 EVENTS_MAX = 2_000
 """Events that wait for one watch."""
@@ -160,6 +160,8 @@ class Hub:
         fields = {name: json_value(getattr(report, name)) for name in _fields(type(report))}
         at = fields.pop("at", None)
         connector = fields.pop("connector", None)
+        if isinstance(report, reports.ProtocolViolated):
+            fields["detail"] = redacted_violation(report)
         return {
             "time": self._utc(trio.current_time() if at is None else at),
             "charge_point": charge_point_id,

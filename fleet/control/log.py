@@ -16,6 +16,7 @@ from fleet.control.hub import EVERY_REPORT, FRAMES, json_value, kind_of, message
 from fleet.core import reports
 from fleet.core.reports import ObservedReport
 from fleet.observe.figures import format_energy, format_power
+from fleet.observe.redaction import redacted_violation
 from fleet.quantities import format_duration
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -109,6 +110,10 @@ def _restarted(report: reports.Restarted) -> str:
     return f"{'crashed' if report.crashed else 'restarts'}: {report.cause or 'unknown'}"
 
 
+def _violated(report: reports.ProtocolViolated) -> str:
+    return f"CSMS breaks a rule: {report.rule}: {redacted_violation(report)}"
+
+
 def _fields(report: Any) -> str:
     fields = json_value(report)
     return f"{kind_of(type(report))} " + " ".join(
@@ -142,7 +147,7 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
     ),
     reports.PowerChanged: (logging.INFO, lambda report: f"power {format_power(report.power_w)}"),
     reports.MessageLost: (logging.ERROR, lambda report: f"{report.action} lost: {report.reason}"),
-    reports.ProtocolViolated: (logging.WARNING, lambda report: f"CSMS breaks a rule: {report.rule}: {report.detail}"),
+    reports.ProtocolViolated: (logging.WARNING, _violated),
     reports.Restarted: (logging.WARNING, _restarted),
     reports.GivenUp: (logging.ERROR, lambda report: f"given up: {report.cause}"),
     reports.Drained: (logging.INFO, lambda report: f"drained, {report.undelivered} messages undelivered"),

@@ -35,7 +35,8 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.observe.energy import Energy
-from fleet.observe.tally import Tally, count_kind
+from fleet.observe.redaction import redacted_violation
+from fleet.observe.tally import CASES_MAX, Tally, count_kind
 from fleet.words import ConnectorStatus, RegistrationStatus
 
 
@@ -361,7 +362,8 @@ class Board:
             self.accepted_at = report.at
 
     def _protocol_violated(self, charge_point_id: str, report: ProtocolViolated) -> None:
-        self.violations.add(report.rule, _case(charge_point_id, report.detail))
+        kept = self.violations.counts.get(report.rule, 0) < CASES_MAX
+        self.violations.add(report.rule, _case(charge_point_id, redacted_violation(report)) if kept else "")
 
     def _restarted(self, charge_point_id: str, report: Restarted) -> None:
         tally = self.crashes if report.crashed else self.restarts

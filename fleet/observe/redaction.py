@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from fleet.core.reports import ProtocolViolated
+
 SECRET_KEYS = frozenset({"authorizationkey"})
 MASK = "***"
 
@@ -31,6 +33,8 @@ _QUERY_SECRET = re.compile(
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # In lower case: what says that a text which can't be understood is about the values of configuration keys.
 _TELLING = (*SECRET_KEYS, "changeconfiguration", "configurationkey")
+# Rules whose details name the action and the field and never show a value of a configuration key.
+_OF_PAYLOADS = frozenset({"bad-request", "bad-result", "late-reply"})
 
 
 class Redaction:
@@ -115,6 +119,14 @@ def redacted_line(line: str) -> str:
 def redacted_broken(text: str) -> str:
     """A frame that is no JSON without what is always secret."""
     return _ALWAYS.broken(text)
+
+
+def redacted_violation(report: ProtocolViolated) -> str:
+    """What the CSMS did against the specification, without what is always secret.
+
+    What is said of a frame that can't be understood shows how it begins, which may be a key's value before its name.
+    """
+    return _ALWAYS.line(report.detail) if report.rule in _OF_PAYLOADS else _ALWAYS.broken(report.detail)
 
 
 def _is_secret(name: object) -> bool:

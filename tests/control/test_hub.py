@@ -100,8 +100,11 @@ async def test_secrets_pass_nobody(autojump_clock: Any) -> None:
     async with planted() as on:
         with on.console.watch() as watch:
             await on.world.central.call("CP1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": "s3cret"})
+            await on.world.central.send_text("CP1", '{"AuthorizationKey":"s3cret"}')
+            await trio.sleep(1)
             events = await events_of(watch)
     assert any(event.get("action") == "ChangeConfiguration" for event in events)
+    assert any(event["kind"] == "protocol-violated" for event in events)
     assert "s3cret" not in json.dumps(events)
 
 

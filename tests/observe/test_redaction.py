@@ -6,7 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
-from fleet.observe.redaction import Redaction, redacted, redacted_broken, redacted_line
+from fleet.core.plan import ChargePointPlan
+from fleet.core.reports import ProtocolViolated
+from fleet.observe.board import Board
+from fleet.observe.redaction import Redaction, redacted, redacted_broken, redacted_line, redacted_violation
+from fleet.ocpp.errors import FrameError
+from fleet.ocpp.frame import unpack
 
 
 @pytest.mark.parametrize(
@@ -88,6 +93,31 @@ def test_a_line_keeps_its_secrets_too(line: str, shown: str) -> None:
 )
 def test_a_broken_frame_shows_no_secret(text: str) -> None:
     assert "s3cret" not in redacted_broken(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"AuthorizationKey":"s3cret"}',
+        '[2,"1",5,{"value":"s3cret","key":"AuthorizationKey"}]',
+        '[2,"1","ChangeConfiguration",{"value":"s3cret","key":"AuthorizationKe',
+        '[9,"1","ftp://a:s3cret@host"]',
+    ],
+)
+def test_what_is_told_of_a_frame_that_nobody_understands_shows_no_secret(text: str) -> None:
+    with pytest.raises(FrameError) as caught:
+        unpack(text)
+    assert "s3cret" in caught.value.detail
+    report = ProtocolViolated(caught.value.rule, caught.value.detail, 1.0)
+    assert "s3cret" not in redacted_violation(report)
+    board = Board([ChargePointPlan("CP1")])
+    board.report("CP1", report)
+    assert "s3cret" not in str(board.violations.cases)
+
+
+def test_what_is_told_of_a_field_says_which_one() -> None:
+    detail = "'ChangeConfiguration': TypeConstraintViolation: value: expected a string"
+    assert redacted_violation(ProtocolViolated("bad-request", detail, 1.0)) == detail
 
 
 @pytest.mark.parametrize("text", ["", "[2,", "hello \\u0041 \\/", '[2,"1","Heartbeat",{'])

@@ -1,0 +1,27 @@
+"""The log of one charge point: a line for each fact, and no secret in any."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from fleet.control.log import Log, logger, start_logging
+from fleet.core.reports import ProtocolViolated
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    start_logging("warning")
+    yield Log("ws://csms/CP1", verbose=False)
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+
+
+def test_a_broken_rule_is_one_line_without_what_is_secret(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    log.report("CP1", ProtocolViolated("wrong-shape", """got '{"AuthorizationKey":"s3cret"}'""", 1.0))
+    log.report("CP1", ProtocolViolated("clock-skew", "its clock is 60.0 s fast", 2.0))
+    first, second = capsys.readouterr().err.splitlines()
+    assert "CP1 CSMS breaks a rule: wrong-shape: " in first
+    assert "s3cret" not in first
+    assert second.endswith("CP1 CSMS breaks a rule: clock-skew: its clock is 60.0 s fast")
