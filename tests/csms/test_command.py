@@ -200,8 +200,10 @@ def test_with_a_folder_of_fleet_certs_it_speaks_tls(tmp_path: Path) -> None:
         assert line.startswith("fleet csms listening on wss://127.0.0.1:")
         assert "s3cret" not in line
         port = int(line.rstrip("/\n").rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as plain:
-            with client_context(layout).wrap_socket(plain, server_hostname="localhost") as secured:
-                assert secured.version() in ("TLSv1.2", "TLSv1.3")
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            client_context(layout).wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            assert secured.version() in ("TLSv1.2", "TLSv1.3")
         _, error = process.communicate(timeout=20)
     assert (process.returncode, error) == (0, "")
