@@ -19,6 +19,8 @@ from fleet.errors import ConfigurationError
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _MASK = "***"
+# As `fleet.observe.redaction` has it.
+_QUERY_SECRET = re.compile(r"(?i)([^&;=]*(?:token|secret|sig|pass|pwd|credential|auth|key)[^&;=]*=)[^&;#]+")
 # What may stand in a request target as it is: the reserved and unreserved characters of RFC 3986, and escapes.
 _TARGET_SAFE = "/?%:@!$&'()*+,;=-._~"
 
@@ -37,7 +39,12 @@ class Target(NamedTuple):
 
 
 def mask(url: str) -> str:
-    """The URL with whatever stands before the host's `@` hidden, for people to read."""
+    """The URL for people to read: without the password before the host's `@`, and a token in the query."""
+    shown, query, values = _mask_userinfo(url).partition("?")
+    return shown + query + _QUERY_SECRET.sub(rf"\1{_MASK}", values)
+
+
+def _mask_userinfo(url: str) -> str:
     head, separator, rest = url.partition("//")
     if not separator:
         head, rest = "", url

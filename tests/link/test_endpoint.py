@@ -3,7 +3,7 @@
 import pytest
 
 from fleet.errors import ConfigurationError
-from fleet.link.endpoint import Endpoint, basic_auth, endpoint_url
+from fleet.link.endpoint import Endpoint, basic_auth, endpoint_url, mask
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,18 @@ def test_no_error_shows_a_secret(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         endpoint_url(url, "CP1")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://csms/ocpp?token=s3cret", "ws://csms/ocpp?token=***"),
+        ("wss://CP1:s3cret@csms/?cp={id}&api-key=s3cret&b#x", "wss://CP1:***@csms/?cp={id}&api-key=***&b#x"),
+        ("ws://csms/a=b?tenant=7", "ws://csms/a=b?tenant=7"),
+    ],
+)
+def test_a_url_that_people_read_shows_no_secret(url: str, shown: str) -> None:
+    assert mask(url) == shown
 
 
 def test_foreign_text_is_redacted_in_whatever_form_the_secret_comes_back() -> None:
