@@ -1,4 +1,4 @@
-"""The configuration of one charge point: what its keys are worth now (OCPP 1.6 sections 5.3, 5.8 and 9.1).
+"""The configuration of one charge point: what its keys are worth now (OCPP 1.6 sections 5.3, 5.8 and 9).
 
 Three layers, the first that knows a key wins: what was changed while it ran, by the CSMS or from inside; what the plan
 says; the defaults. The last two are settled once for all charge points that are alike, and shared; only the changes are
@@ -14,8 +14,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fleet.core.keys import CORE, KEYS, Key, Kind, find, items, measurands, normal, unknown, validate
+from fleet.core.keys import EVERY, KEYS, Key, Kind, find, items, measurands, normal, unknown, validate
 from fleet.core.orders import ConnectorSettings
+from fleet.core.profile_store import Capabilities
+from fleet.core.profiles import RateUnit
 from fleet.words import ConfigurationStatus
 
 __all__ = ["Configuration", "KeyValue", "settled", "validate"]
@@ -85,7 +87,7 @@ class Configuration:
         """
         asked = None if names is None else list(names)[: self.get_configuration_max_keys]
         if not asked:
-            return [self._item(key) for key in CORE], []
+            return [self._item(key) for key in EVERY], []
         known: dict[str, KeyValue] = {}
         strange: dict[str, None] = {}
         for name in asked:
@@ -132,6 +134,20 @@ class Configuration:
     def allow_offline_tx_for_unknown_id(self) -> bool:
         """Whether an id tag that nobody knows may charge while offline."""
         return self._text("AllowOfflineTxForUnknownId") == "true"
+
+    def charging_capabilities(self) -> Capabilities:
+        """What this charge point takes of charging profiles (section 9.4); equal ones are one object."""
+        return _charging_capabilities(
+            self._text("NumberOfConnectors"),
+            self._text("ChargeProfileMaxStackLevel"),
+            self._text("ChargingScheduleAllowedChargingRateUnit"),
+            self._text("ChargingScheduleMaxPeriods"),
+            self._text("MaxChargingProfilesInstalled"),
+        )
+
+    def supports(self, profile: str) -> bool:
+        """Whether a feature profile is among SupportedFeatureProfiles."""
+        return profile in items(self._text("SupportedFeatureProfiles"))
 
     @property
     def authorization_cache_enabled(self) -> bool:
@@ -220,7 +236,7 @@ def settled(overrides: Mapping[str, str], connectors: int = 1) -> Mapping[str, s
 
 @lru_cache(maxsize=256)
 def _settled(overrides: frozenset[tuple[str, str]], connectors: int) -> Mapping[str, str]:
-    values = {key.name: key.default for key in CORE}
+    values = {key.name: key.default for key in EVERY}
     values["NumberOfConnectors"] = str(connectors)
     values["ConnectorPhaseRotation"] = ",".join(f"{n}.Unknown" for n in range(min(connectors + 1, _ROTATIONS_MAX)))
     values["ConnectorPhaseRotationMaxLength"] = str(connectors + 1)
@@ -288,4 +304,18 @@ def _connector_settings(
         stop_on_ev_side_disconnect=stop_on_ev_side_disconnect == "true",
         unlock_on_ev_side_disconnect=unlock_on_ev_side_disconnect == "true",
         minimum_status_duration_s=float(minimum_status_duration),
+    )
+
+
+@lru_cache(maxsize=256)
+def _charging_capabilities(
+    connectors: str, stack_level_max: str, rates: str, periods_max: str, installed_max: str
+) -> Capabilities:
+    units = {"Current": RateUnit.A, "Power": RateUnit.W}
+    return Capabilities(
+        connectors=int(connectors),
+        stack_level_max=int(stack_level_max),
+        units=frozenset(units[rate] for rate in items(rates)),
+        periods_max=int(periods_max),
+        installed_max=int(installed_max),
     )

@@ -1,4 +1,4 @@
-"""The configuration keys of the Core profile, as a table (OCPP 1.6 edition 2, section 9.1).
+"""The configuration keys, as tables: one for each feature profile (OCPP 1.6 edition 2, sections 9.1 to 9.4).
 
 What can be said of a key without knowing a charge point stands here: its type, who may change it, what values it
 takes, and what it is worth when nobody says otherwise. Values are text, as on the wire; `normal` brings them into the
@@ -24,22 +24,23 @@ VALUE_LENGTH_MAX = 500
 
 
 class Kind(StrEnum):
-    """The type of a key's value; the last three are the comma separated lists, told apart by what they list."""
+    """The type of a key's value; from the third on comma separated lists, told apart by what they list."""
 
     BOOLEAN = "boolean"
     INTEGER = "integer"
     MEASURANDS = "measurands"
     PHASE_ROTATION = "phase rotation"
     PROFILES = "feature profiles"
+    RATES = "charging rates"
 
 
 @frozen
 class Key:
     """One configuration key.
 
-    `section` is the number after 9.1; `readonly` is the CSMS's view (accessibility R); an optional key is one that a
-    charge point may lack, which ours don't; `minimum` and `maximum` bound an integer. A change of a key that has
-    `reboot_required` takes effect with the next boot: none of the Core keys needs that here.
+    `section` is the number after that of its `chapter`; `readonly` is the CSMS's view (accessibility R); an optional
+    key is one that a charge point may lack, which ours don't; `minimum` and `maximum` bound an integer. A change of a
+    key that has `reboot_required` takes effect with the next boot: none of the Core keys needs that here.
     """
 
     section: int
@@ -51,6 +52,7 @@ class Key:
     minimum: int = 0
     maximum: int = INTEGER_MAX
     reboot_required: bool = False
+    chapter: str = "9.1"
 
 
 _REGISTER = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER.value
@@ -96,9 +98,19 @@ CORE = (
     Key(33, "UnlockConnectorOnEVSideDisconnect", _BOOLEAN, "true"),
     Key(34, "WebSocketPingInterval", _INTEGER, "60", required=False),
 )
-KEYS: Mapping[str, Key] = {key.name: key for key in CORE}
+SMART_CHARGING = (
+    Key(1, "ChargeProfileMaxStackLevel", _INTEGER, "10", readonly=True, chapter="9.4"),
+    Key(2, "ChargingScheduleAllowedChargingRateUnit", Kind.RATES, "Current,Power", readonly=True, chapter="9.4"),
+    # One for each half hour of a day.
+    Key(3, "ChargingScheduleMaxPeriods", _INTEGER, "48", readonly=True, minimum=1, chapter="9.4"),
+    # The load of a connector is always spread over all its phases.
+    Key(4, "ConnectorSwitch3to1PhaseSupported", _BOOLEAN, "false", readonly=True, required=False, chapter="9.4"),
+    Key(5, "MaxChargingProfilesInstalled", _INTEGER, "40", readonly=True, minimum=1, chapter="9.4"),
+)
+EVERY = CORE + SMART_CHARGING
+KEYS: Mapping[str, Key] = {key.name: key for key in EVERY}
 
-_BY_FOLDED_NAME = {key.name.casefold(): key for key in CORE}
+_BY_FOLDED_NAME = {key.name.casefold(): key for key in EVERY}
 _MEASURAND_BY_FOLDED = {measurand.casefold(): measurand for measurand in SUPPORTED_MEASURANDS}
 _PHASE_BY_FOLDED = {phase.casefold(): phase for phase in Phase}
 # "NotApplicable" is for single-phase and direct current, "Unknown" for not known (yet) (section 9.1.7).
@@ -107,6 +119,9 @@ _ROTATION_BY_FOLDED = {rotation.casefold(): rotation for rotation in _ROTATIONS}
 # Section 3.1.
 _PROFILES = ("Core", "FirmwareManagement", "LocalAuthListManagement", "Reservation", "SmartCharging", "RemoteTrigger")
 _PROFILE_BY_FOLDED = {profile.casefold(): profile for profile in _PROFILES}
+# Section 9.4.2.
+_RATES = ("Current", "Power")
+_RATE_BY_FOLDED = {rate.casefold(): rate for rate in _RATES}
 _DIGITS = re.compile("[0-9]{1,20}")
 
 
@@ -157,6 +172,8 @@ def normal(key: Key, value: str) -> str:
             return _listed(value, _rotation, identity=lambda item: item.partition(".")[0])
         case Kind.PROFILES:
             return _listed(value, _profile)
+        case Kind.RATES:
+            return _listed(value, _rate)
 
 
 @lru_cache(maxsize=1024)
@@ -223,4 +240,11 @@ def _profile(item: str) -> str:
     known = _PROFILE_BY_FOLDED.get(item.casefold())
     if known is None:
         raise ValueError(f"expected feature profiles out of {', '.join(_PROFILES)}, not {item!r}")
+    return known
+
+
+def _rate(item: str) -> str:
+    known = _RATE_BY_FOLDED.get(item.casefold())
+    if known is None:
+        raise ValueError(f"expected charging rates out of {', '.join(_RATES)}, not {item!r}")
     return known

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.core import keys
 from fleet.core.configuration import Configuration, settled
-from fleet.core.keys import CORE, Key, Kind
+from fleet.core.keys import EVERY, Key, Kind
 from fleet.core.orders import ConnectorSettings
 from fleet.words import ConfigurationStatus, Measurand, Phase
 
@@ -19,6 +19,7 @@ GOOD = {
     Kind.MEASURANDS: "Power.Active.Import,Voltage.L1",
     Kind.PHASE_ROTATION: "1.RTS",
     Kind.PROFILES: "Core,Reservation",
+    Kind.RATES: "Power",
 }
 BAD = {Kind.BOOLEAN: "maybe", Kind.INTEGER: "-1", Kind.MEASURANDS: "Speed", Kind.PHASE_ROTATION: "1.XYZ"}
 
@@ -28,7 +29,7 @@ def good(key: Key) -> str:
     return GOOD.get(key.kind) or ("false" if key.default == "true" else "true")
 
 
-@pytest.mark.parametrize("key", CORE, ids=lambda key: key.name)
+@pytest.mark.parametrize("key", EVERY, ids=lambda key: key.name)
 def test_every_key_is_readable(key: Key) -> None:
     configuration = Configuration({}, {})
     known, unknown = configuration.items([key.name])
@@ -37,7 +38,7 @@ def test_every_key_is_readable(key: Key) -> None:
     assert configuration.get(key.name) == configuration.get(key.name.upper()) == key.default
 
 
-@pytest.mark.parametrize("key", [key for key in CORE if not key.readonly], ids=lambda key: key.name)
+@pytest.mark.parametrize("key", [key for key in EVERY if not key.readonly], ids=lambda key: key.name)
 def test_every_writable_key_takes_a_good_value_and_refuses_a_bad_one(key: Key) -> None:
     memory: dict[str, str] = {}
     configuration = Configuration({}, memory)
@@ -48,7 +49,7 @@ def test_every_writable_key_takes_a_good_value_and_refuses_a_bad_one(key: Key) -
     assert memory == {key.name: good(key)}
 
 
-@pytest.mark.parametrize("key", [key for key in CORE if key.readonly], ids=lambda key: key.name)
+@pytest.mark.parametrize("key", [key for key in EVERY if key.readonly], ids=lambda key: key.name)
 def test_no_read_only_key_is_written_by_the_csms_but_all_are_from_inside(key: Key) -> None:
     configuration = Configuration({}, {})
     assert configuration.change(key.name, good(key)) is REJECTED
@@ -84,7 +85,7 @@ def test_setting_from_inside_raises_one_clear_line() -> None:
 @pytest.mark.parametrize("names", [None, [], ()])
 def test_no_names_means_all_keys_in_the_specifications_order(names: list[str] | None) -> None:
     known, unknown = Configuration({}, {}, connectors=2).items(names)
-    assert [name for name, _, _ in known] == [key.name for key in CORE]
+    assert [name for name, _, _ in known] == [key.name for key in EVERY]
     assert unknown == []
 
 

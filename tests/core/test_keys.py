@@ -2,7 +2,19 @@
 
 import pytest
 
-from fleet.core.keys import CORE, KEYS, VALUE_LENGTH_MAX, Key, Kind, find, measurands, normal, validate
+from fleet.core.keys import (
+    CORE,
+    EVERY,
+    KEYS,
+    SMART_CHARGING,
+    VALUE_LENGTH_MAX,
+    Key,
+    Kind,
+    find,
+    measurands,
+    normal,
+    validate,
+)
 from fleet.core.sampling import SUPPORTED_MEASURANDS
 from fleet.words import Measurand, Phase
 
@@ -45,11 +57,25 @@ WebSocketPingInterval                optional  RW  integer
 """.strip().splitlines()
 
 
-@pytest.mark.parametrize(("number", "row"), list(enumerate(SECTION_9_1, start=1)))
-def test_the_table_says_what_section_9_1_says(number: int, row: str) -> None:
+SECTION_9_4 = """
+ChargeProfileMaxStackLevel               required  R   integer
+ChargingScheduleAllowedChargingRateUnit  required  R   CSL
+ChargingScheduleMaxPeriods               required  R   integer
+ConnectorSwitch3to1PhaseSupported        optional  R   boolean
+MaxChargingProfilesInstalled             required  R   integer
+""".strip().splitlines()
+ROWS = [
+    (chapter, number, row)
+    for chapter, rows in (("9.1", SECTION_9_1), ("9.4", SECTION_9_4))
+    for number, row in enumerate(rows, start=1)
+]
+
+
+@pytest.mark.parametrize(("chapter", "number", "row"), ROWS)
+def test_the_tables_say_what_the_specification_says(chapter: str, number: int, row: str) -> None:
     name, need, access, kind = row.split()
     key = KEYS[name]
-    assert key.section == number
+    assert (key.chapter, key.section) == (chapter, number)
     assert key.required == (need == "required")
     assert key.readonly == (access == "R")
     assert (key.kind.value if key.kind in (Kind.BOOLEAN, Kind.INTEGER) else "CSL") == kind
@@ -57,9 +83,10 @@ def test_the_table_says_what_section_9_1_says(number: int, row: str) -> None:
 
 def test_there_are_no_other_keys() -> None:
     assert [key.name for key in CORE] == [row.split()[0] for row in SECTION_9_1]
+    assert [key.name for key in SMART_CHARGING] == [row.split()[0] for row in SECTION_9_4]
 
 
-@pytest.mark.parametrize("key", CORE, ids=lambda key: key.name)
+@pytest.mark.parametrize("key", EVERY, ids=lambda key: key.name)
 def test_defaults_are_valid_and_in_their_own_spelling(key: Key) -> None:
     assert normal(key, key.default) == key.default
 
@@ -99,6 +126,7 @@ GOOD = [
     ("ConnectorPhaseRotation", "0.RST, 1.rts,2.NotApplicable", "0.RST,1.RTS,2.NotApplicable"),
     ("ConnectorPhaseRotation", "", ""),
     ("SupportedFeatureProfiles", "Core,SmartCharging", None),
+    ("ChargingScheduleAllowedChargingRateUnit", "power, CURRENT", "Power,Current"),
 ]
 
 
@@ -129,6 +157,7 @@ BAD = [
     ("ConnectorPhaseRotation", "RST", "expected CONNECTOR.ROTATION with a rotation out of"),
     ("ConnectorPhaseRotation", "1.RRR", "expected CONNECTOR.ROTATION with a rotation out of"),
     ("SupportedFeatureProfiles", "Core,Smart", "expected feature profiles out of Core, FirmwareManagement"),
+    ("ChargingScheduleAllowedChargingRateUnit", "Current,A", "expected charging rates out of Current, Power, not 'A'"),
     ("SupportedFeatureProfiles", "x" * 501, f"expected at most {VALUE_LENGTH_MAX} characters, not 501"),
 ]
 
