@@ -114,7 +114,8 @@ def test_a_run_without_hope_ends_early_and_has_failed(tmp_path: Path) -> None:
         (["--metrics", "nowhere"], "--metrics"),
         (["--linger", "30s"], "--linger: expected --metrics ADDRESS beside it"),
         (["--trace-size", "5MB"], "--trace-size: expected --trace FILE beside it"),
-        (["--trace", "/no/such/folder/trace.jsonl"], "/no/such/folder/trace.jsonl"),
+        (["--trace", "/no/such/folder/trace.jsonl"], "--trace: /no/such/folder/trace.jsonl: can't write there"),
+        (["--report", "/etc/hostname"], "--report /etc/hostname: expected a folder, and that is a file"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_starts(arguments: list[str], complaint: str) -> None:
@@ -141,7 +142,7 @@ def test_a_port_in_use_is_told_before_anything_starts() -> None:
         port = taken.getsockname()[1]
         done = run(*SHORT, "--metrics", f"127.0.0.1:{port}")
     assert done.returncode == 104
-    assert f"127.0.0.1:{port}" in done.stderr
+    assert f"--metrics: cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "in use" in done.stderr
     assert done.stdout == ""
 

@@ -170,7 +170,14 @@ def _plan(config: RunConfig) -> Iterator[tuple[str, str]]:
     for scenario in config.scenario:
         begin = "once everybody is registered" if scenario.at_s is None else f"at {format_duration(scenario.at_s)}"
         yield "scenario", f"{scenario.file} on {scenario.target}, {begin}"
+    for each in config.objectives:
+        abort = f", ends the run when it fails{_from(each.abort_after_s)}" if each.abort_on_fail else ""
+        yield "objective", f"{each.objective.text}{abort}"
     yield "id tags", f"{config.id_tag_count:,}: {config.id_tag(0)} .. {config.id_tag(config.id_tag_count - 1)}"
+
+
+def _from(after_s: float) -> str:
+    return f", from {format_duration(after_s)} on" if after_s else ""
 
 
 def _rate(rate_per_s: float) -> str:
@@ -194,6 +201,12 @@ def _hints(config: RunConfig, load: Load) -> Iterator[str]:
     ramp_s = config.charge_point_count / config.csms.connect_rate_per_s
     if ramp_s >= config.duration_s:
         yield f"the ramp takes {format_duration(ramp_s)}: the run ends before everybody is connected"
+    for each in config.objectives:
+        if each.abort_on_fail and each.abort_after_s >= config.duration_s:
+            yield (
+                f"{each.objective.text} can't end the run when it fails: that begins after "
+                f"{format_duration(each.abort_after_s)}, and the run takes {format_duration(config.duration_s)}"
+            )
     if load.arrivals_per_s and (away := 1 - load.served_per_s / load.arrivals_per_s) > _CROWDED_SHARE:
         yield f"drivers saturate the connectors: {away:.0%} of those who arrive drive on"
     busy = load.messages_per_s * _ROUND_TRIP_CPU_S

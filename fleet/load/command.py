@@ -92,6 +92,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="whom a scenario's lines are for that don't say it, such as 'CP00*/1' (default: */*)",
     )
+    add(
+        "--slo",
+        action="append",
+        default=[],
+        type=flag(read_objective),
+        metavar="OBJECTIVE",
+        help="what must hold, such as 'p99(Authorize) < 800ms' or 'lost_transactions == 0', beside those of CONFIG; "
+        "may be repeated",
+    )
 
 
 def resolve(args: argparse.Namespace) -> RunConfig:
@@ -99,7 +108,7 @@ def resolve(args: argparse.Namespace) -> RunConfig:
     config = RunConfig() if args.config is None else load(args.config)
     if not config.charge_points:
         raise ConfigurationError(f"{args.config}: charge_points: expected at least one group")
-    config = _with_scenarios(config, args)
+    config = evolve(_with_scenarios(config, args), objectives=(*config.objectives, *args.slo))
     config = overridden(
         config,
         charge_points=args.charge_points,
@@ -195,15 +204,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add(
-        "--slo",
-        action="append",
-        default=[],
-        type=flag(read_objective),
-        metavar="OBJECTIVE",
-        help="what must hold, such as 'p99(Authorize) < 800ms' or 'lost_transactions == 0', beside those of CONFIG; "
-        "may be repeated",
-    )
-    add(
         "--report",
         type=Path,
         metavar="DIR",
@@ -276,7 +276,6 @@ def outputs(args: argparse.Namespace) -> Outputs:
 def run_load(args: argparse.Namespace, attend: "Attend | None" = None) -> int:
     """`fleet run`: returns the exit code. `attend` is the shell where one is wanted."""
     config, wanted = resolve(args), outputs(args)
-    config = evolve(config, objectives=(*config.objectives, *args.slo))
     # trio and all that runs on it take a while to import, for which a mistake in a file need not wait.
     import trio
 

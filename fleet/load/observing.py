@@ -1,12 +1,14 @@
 """Everybody who listens to a run, made and wired in one place."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import trio
 from attrs import define
 
 from fleet.clock import Clock
 from fleet.core.plan import ChargePointPlan
+from fleet.errors import ConfigurationError
 from fleet.load.outputs import TRACE_FILES_MAX, Outputs
 from fleet.observe import rules
 from fleet.observe.board import Board
@@ -22,6 +24,15 @@ from fleet.observe.timeline import Timeliner
 from fleet.observe.trace import Trace
 from fleet.verdict.assemble import Listeners
 from fleet.version import VERSION
+
+
+@contextmanager
+def named(flag: str) -> Iterator[None]:
+    """What is wrong inside is wrong with this flag: its error says so."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{flag}: {error}") from None
 
 
 @define(eq=False)
@@ -57,7 +68,8 @@ class Observing:
         observer.add(Oracle(observer))
         metrics, sockets = None, []
         if outputs.metrics is not None:
-            sockets = await open_metrics_listeners(*outputs.metrics)
+            with named("--metrics"):
+                sockets = await open_metrics_listeners(*outputs.metrics)
             metrics = Metrics(
                 board,
                 books,
@@ -71,14 +83,15 @@ class Observing:
             observer.add(metrics)
         trace = None
         if outputs.trace is not None:
-            trace = Trace(
-                outputs.trace,
-                clock,
-                say=say,
-                secrets=secrets,
-                size_max_bytes=outputs.trace_bytes_max,
-                files_max=TRACE_FILES_MAX,
-            )
+            with named("--trace"):
+                trace = Trace(
+                    outputs.trace,
+                    clock,
+                    say=say,
+                    secrets=secrets,
+                    size_max_bytes=outputs.trace_bytes_max,
+                    files_max=TRACE_FILES_MAX,
+                )
             observer.add(trace)
         return cls(observer, listeners, clock, metrics, trace, sockets)
 

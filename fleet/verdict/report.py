@@ -19,24 +19,33 @@ def prepare(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b" " * 4096)
             probe.flush()
+    except FileExistsError:
+        raise ConfigurationError(f"--report {folder}: expected a folder, and that is a file") from None
     except OSError as error:
         raise ConfigurationError(f"--report {folder}: can't write there: {error.strerror or error}") from None
 
 
 def write(folder: Path, summary: Summary) -> None:
-    """Write all three, each whole or not at all; raises FleetError with the first that can't be."""
+    """Write all three, each whole or not at all, in a folder that is made again if somebody took it away.
+
+    Where one can't be written the others are, as far as they can; then raises FleetError with the first that wasn't.
+    """
     # Jinja takes a while to import, which only those who want a page should pay for.
     from fleet.verdict.page import render_page
 
-    for name, content in (
-        (SUMMARY_FILE, dump(summary)),
-        (JUNIT_FILE, render_junit(summary)),
-        (PAGE_FILE, render_page(summary).encode()),
+    failed: list[FleetError] = []
+    for name, render in (
+        (SUMMARY_FILE, dump),
+        (JUNIT_FILE, render_junit),
+        (PAGE_FILE, lambda summary: render_page(summary).encode()),
     ):
         try:
-            _replace(folder / name, content)
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / name, render(summary))
         except OSError as error:
-            raise FleetError(f"cannot write {folder / name}: {error.strerror or error}") from None
+            failed.append(FleetError(f"cannot write {folder / name}: {error.strerror or error}"))
+    if failed:
+        raise failed[0]
 
 
 def _replace(path: Path, content: bytes) -> None:

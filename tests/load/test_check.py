@@ -100,6 +100,29 @@ def test_the_printed_plan_says_what_will_be_run(capsys: pytest.CaptureFixture[st
     assert "69 needed" in printed
 
 
+def test_the_plan_lists_the_objectives_of_the_file_and_of_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(
+        'objectives = ["p99(Authorize)  < 800ms",\n'
+        '    { slo = "booted >= 99.9%", abort_on_fail = true, abort_after = "2m" },\n'
+        '    { slo = "crashes == 0", abort_on_fail = true }]\n'
+    )
+    assert main(["check", str(path), "--duration", "10m", "--slo", "disconnects == 0"]) == 0
+    printed = capsys.readouterr().out
+    assert [line[20:] for line in printed.splitlines() if line.startswith("  objective ")] == [
+        "p99(Authorize) < 800ms",
+        "booted >= 99.9%, ends the run when it fails, from 2m on",
+        "crashes == 0, ends the run when it fails",
+        "disconnects == 0",
+    ]
+    assert "can't end the run" not in printed
+    assert main(["check", str(path), "--duration", "1m"]) == 0
+    hint = "hint: booted >= 99.9% can't end the run when it fails: that begins after 2m, and the run takes 1m"
+    assert hint in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_configuration_that_comes_along_has_a_plan(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(path)]) == 0
