@@ -112,8 +112,9 @@ async def run_charge_point(life: Life) -> Restart | Finish:
                 )
             nursery.start_soon(_run_link, life.run_link, link_mailbox, life.mailbox.address, link_ended)
             ending = await _loop(life, effects, connectors, link_mailbox.address)
-            with trio.move_on_after(GOODBYE_TIMEOUT_S):
-                await link_ended.wait()
+            if not (isinstance(ending, Restart) and ending.dark):
+                with trio.move_on_after(GOODBYE_TIMEOUT_S):
+                    await link_ended.wait()
             nursery.cancel_scope.cancel()
     finally:
         memory.unheard = _take_leftovers(life)

@@ -14,6 +14,7 @@ from fleet.actors.charge_point import MAILBOX_SIZE, Life, ReportListener, RunLin
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
+from fleet.commands.hazards import PowerReturn
 from fleet.commands.vocabulary import Command, Drain, Remove
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.dialect import Dialect
@@ -78,6 +79,7 @@ class Berth:
     __slots__ = (
         "_address",
         "_asks",
+        "_dark",
         "_draining",
         "_ended",
         "_interrupted",
@@ -99,6 +101,7 @@ class Berth:
         self._token = 0
         # Why a transaction that a life finds in its memory was stopped.
         self._interrupted = StopReason.POWER_LOSS
+        self._dark = False
         self._draining = False
         self._leaving = False
         self._over = False
@@ -146,8 +149,13 @@ class Berth:
             self._ended.set()
 
     def drain(self) -> None:
-        """Have it stop every transaction, deliver every message and end; a life that begins later drains at once."""
+        """Have it stop every transaction, deliver every message and end; a life that begins later drains at once.
+
+        Where the mains are cut they return: otherwise what it owes would never be delivered.
+        """
         self._draining = True
+        if self._dark:
+            self._wake()
         self._tell(Instruct(0, Drain()))
 
     async def leave(self) -> None:
@@ -155,8 +163,7 @@ class Berth:
         self._leaving = True
         if self._ended is None:
             self._ended = trio.Event()
-        if self._woken is not None:
-            self._woken.set()
+        self._wake()
         refusal = self._tell(Instruct(0, Remove()))
         while not self._over:
             # Between two lives there is nobody to tell, and where there was no room there is soon.
@@ -176,15 +183,19 @@ class Berth:
                 return ending
             self._interrupted = _REASONS.get(ending.cause, StopReason.REBOOT)
             self._observe(Restarted(trio.current_time(), crashed=False, cause=ending.cause))
-            await self._rest(ending.pause_s)
+            await self._rest(ending)
 
-    async def _rest(self, pause_s: float) -> None:
-        """Be off for a while; who is to leave has no time for that."""
-        if not self._leaving:
-            self._woken = trio.Event()
-            with trio.move_on_after(pause_s):
+    async def _rest(self, ending: Restart) -> None:
+        """Be off for a while; who is to leave has no time for that, nor has the dark who is to drain."""
+        if not (self._leaving or (ending.dark and self._draining)):
+            self._dark, self._woken = ending.dark, trio.Event()
+            with trio.move_on_after(ending.pause_s):
                 await self._woken.wait()
-            self._woken = None
+            self._dark, self._woken = False, None
+
+    def _wake(self) -> None:
+        if self._woken is not None:
+            self._woken.set()
 
     async def _live(self, interrupted: StopReason) -> Restart | Finish:
         shared, memory = self._surroundings, self.memory
@@ -216,6 +227,8 @@ class Berth:
                 self._answer(token, f"{self.plan.id} went down before it could answer")
 
     def _tell(self, message: Instruct) -> str | None:
+        if self._dark:
+            return self._tell_dark(message)
         if self._address is None:
             return f"{self.plan.id} is not running"
         try:
@@ -224,6 +237,15 @@ class Berth:
             return f"{self.plan.id} is too busy"
         except MailboxClosed:
             return f"{self.plan.id} is going down"
+        return None
+
+    def _tell_dark(self, message: Instruct) -> str | None:
+        """Where the mains are cut nobody hears anything, and the only thing to be done is to switch them on."""
+        if not isinstance(message.command, PowerReturn):
+            return f"{self.plan.id} has no power"
+        self._wake()
+        if message.token is not None:
+            self._answer(message.token, None)
         return None
 
     def _answer(self, token: int, refusal: str | None, value: object = None) -> None:
@@ -240,7 +262,11 @@ class Berth:
         self._surroundings.observer.report(self.plan.id, report)
 
 
-_REASONS = {"SoftReset": StopReason.SOFT_RESET, "HardReset": StopReason.HARD_RESET}
+_REASONS = {
+    "SoftReset": StopReason.SOFT_RESET,
+    "HardReset": StopReason.HARD_RESET,
+    "PowerLoss": StopReason.POWER_LOSS,
+}
 
 
 class Fleet:

@@ -3,7 +3,7 @@
 One frozen class per command. A shell line, a scenario step, a workload, a control-socket request and a CSMS request all
 become the same object, so that there is one place that says what can be asked and one machine that decides. Text comes
 from the classes (see `speech.py`): each has its verb, the fields are the arguments, the docstring is the help. What is
-asked of the whole run is in `fleetwide.py`.
+asked of the whole run is in `fleetwide.py`, what breaks and what people do in need in `hazards.py`.
 
 A refusal is a value, never an exception: a `str` with the machine's own words, or `None` where the command was done.
 """
@@ -14,6 +14,13 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of, le, optional
 
+from fleet.commands.hazards import (
+    EmergencyStop,
+    FailLock,
+    PowerCut,
+    PowerReturn,
+    ReleaseEmergencyStop,
+)
 from fleet.commands.speech import Aim, Completes, ToChargePoint, ToConnector
 from fleet.words import Availability, CableEnd, ConnectorStatus, ErrorCode, ResetKind, StopReason
 
@@ -25,6 +32,7 @@ _POWER = {"unit": "W"}
 _POWER_OR_ANY = {"unit": "W", "unlimited": True}
 _ENERGY = {"unit": "Wh"}
 _SHARE = {"unit": "share"}
+_DURATION = {"unit": "s"}
 
 
 @frozen
@@ -120,17 +128,19 @@ class ChangeAvailability(ToConnector):
 
 @frozen
 class InjectFault(ToConnector):
-    """Raise an error on the connector: it is Faulted and no energy flows until the fault is cleared."""
+    """Raise an error on the connector: it is Faulted, without energy, until cleared or for a while."""
 
     verb: ClassVar[str] = "fault"
     examples: ClassVar[tuple[str, ...]] = (
         "fault CP0001/1 GroundFailure",
         'fault CP0001/1 OtherError info="door open" vendor_error_code=E17',
+        "fault CP0001/1 HighTemperature for_s=90s",
     )
 
     error_code: ErrorCode = ErrorCode.OTHER_ERROR
     info: str | None = field(default=None, metadata={"length_max": 50})
     vendor_error_code: str | None = field(default=None, metadata={"length_max": 50})
+    for_s: float | None = field(default=None, validator=optional(gt(0)), metadata=_DURATION)
 
 
 @frozen
@@ -344,6 +354,7 @@ ConnectorCommand = (
     | SetPower
     | SetEV
     | UnlockConnector
+    | FailLock
     | Crash
 )
 # `Remove` is not among what a charge point obeys: the fleet lets it drain and forgets it.
@@ -353,6 +364,10 @@ ChargePointCommand = (
     | ForceStatus
     | Connect
     | Disconnect
+    | PowerCut
+    | PowerReturn
+    | EmergencyStop
+    | ReleaseEmergencyStop
     | Reset
     | SendHeartbeat
     | SendBoot

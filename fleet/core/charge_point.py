@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from fleet.commands.vocabulary import ChangeAvailability, ConnectorCommand
-from fleet.core import absence, delivery, instructions, outcomes, service, views
+from fleet.core import absence, delivery, emergency, instructions, outcomes, service, views
 from fleet.core.answers import Booted
 from fleet.core.authorization import AskCentral, Authorizer, Denied, Granted
 from fleet.core.configuration import Configuration
@@ -53,7 +53,7 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
-from fleet.words import Availability, ConnectorStatus
+from fleet.words import Availability
 
 UTC_MAX_S = 2.0**37
 """The end of the calendar for a charge point, some time in the year 6325."""
@@ -78,6 +78,7 @@ class ChargePoint:
         "oracle",
         "pending",
         "plan",
+        "powered_at",
         "pulse",
         "registration",
         "settings",
@@ -111,6 +112,7 @@ class ChargePoint:
         """Who wants to hear that the link is up (True) or down (False), by token."""
         self.ending: Ending | None = None
         self.online = False
+        self.powered_at = 0.0
         self.speaking_since = 0.0
         """Since when the CSMS listens: what it couldn't be told before is due from then on."""
         self.utc_offset_s = utc_offset_s
@@ -139,8 +141,9 @@ class ChargePoint:
         """Power up."""
         absence.start(self)
         self.configure(now)
-        status = ConnectorStatus.UNAVAILABLE if self.memory.inoperative else ConnectorStatus.AVAILABLE
-        self.views[0].status = StatusChanged(0, now, status)
+        self.powered_at = now
+        self.views[0].status = emergency.own_status(self, now)
+        emergency.start(self)
         self.observe(PoweredUp(now))
         return self._settle(now)
 
@@ -268,8 +271,7 @@ class ChargePoint:
             inoperative = availability is Availability.INOPERATIVE
             if self.memory.inoperative != inoperative:
                 self.memory.inoperative = inoperative
-                status = ConnectorStatus.UNAVAILABLE if inoperative else ConnectorStatus.AVAILABLE
-                views.changed(self, StatusChanged(0, now, status), now)
+                views.changed(self, emergency.own_status(self, now), now)
 
     def configure(self, now: float) -> None:
         """Obey the configuration keys as they are now, at once."""

@@ -3,7 +3,8 @@
 Theory of operation. An order comes in through `handle`. `ORDERS` says whether it is heard at all in this status; then
 its method checks the rest (is there a cable, whose tag is it) and either says why not, in one line and having changed
 nothing, or does it: the status moves, facts are reported, memory is written last. What was due before the order came
-is done before it, so that facts come in the order of their instants.
+is done before it, so that facts come in the order of their instants. One refusal leaves its mark: a lock that was to
+move and jammed.
 
 Reports come in the order in which they belong on the wire (StartTransaction before its StatusNotification); what only
 observers want, the cable and the power, comes after.
@@ -16,6 +17,7 @@ in `supply.py`. Sources: OCPP 1.6 sections 4.8 to 4.10 (transactions and statuse
 import math
 from typing import assert_never
 
+from fleet.commands.hazards import FailLock
 from fleet.commands.vocabulary import (
     EV,
     Authorize,
@@ -76,7 +78,8 @@ class Connector(StatusMachine):
     def handle(self, message: ConnectorCommand | ConnectorOrder, now: float) -> tuple[str | None, Reports]:
         """Take an order: what was refused of it, None when done, and the facts in wire order.
 
-        A refused order changes nothing; reports beside a refusal are of what was due before.
+        A refused order changes nothing, unless what refused it was a lock that jams just now; other reports beside a
+        refusal are of what was due before.
         """
         out: Reports = []
         if self.deadline <= now:
@@ -88,9 +91,7 @@ class Connector(StatusMachine):
         was_plugged = memory.cable is Cable.PLUGGED
         power_before_w = memory.meter.power_w(now)
         refused = self._obey(message, now, out)
-        if refused is not None:
-            return refused, out
-        if self._status not in targets:
+        if refused is None and self._status not in targets:
             raise IllegalMove(f"connector {self.number}: {type(message).__name__} led to {self._status}")
         is_plugged = memory.cable is Cable.PLUGGED
         if is_plugged is not was_plugged:
@@ -98,7 +99,7 @@ class Connector(StatusMachine):
         if abs(memory.meter.power_w(now) - power_before_w) > _POWER_JUMP_W:
             out.append(self._power_report(now))
         self._arm()
-        return None, out
+        return refused, out
 
     # ---- orders ------------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,10 @@ class Connector(StatusMachine):
             case InjectFault():
                 return self._inject_fault(message, at, out)
             case ClearFault():
-                return self._clear_fault(at, out)
+                self._recover(at, out)
+                return None
+            case FailLock():
+                return self._fail_lock()
             case UnlockConnector():
                 return self._unlock(at, out)
             case SuspendEV() | SuspendEVSE() | Resume() | SetPower() | StopEnergy():
@@ -181,7 +185,8 @@ class Connector(StatusMachine):
             return None
         if end is CableEnd.EV and not self._plan.fixed_cable:
             memory.cable = Cable.EV_SIDE_OPEN
-            self._due_at = math.inf  # Finishing until the other end is out too
+            if self._status is FINISHING:
+                self._due_at = math.inf  # until the other end is out too
             return None
         if self._locked:
             return f"Cable is locked on connector {self.number}: present an id tag to unlock it"
@@ -208,13 +213,12 @@ class Connector(StatusMachine):
         memory = self._memory
         transaction = memory.transaction
         if transaction is not None:
-            if _same_tag(grant.id_tag, transaction.id_tag) or not _same_tag(
-                grant.parent_id_tag, transaction.parent_id_tag
-            ):
+            # Who started it has stopped it by presenting the tag, so this grant is one that comes late.
+            if _same_tag(grant.id_tag, transaction.id_tag) or not _akin(grant, transaction.parent_id_tag):
                 return f"Connector {self.number} already has an active transaction"
             self._end(StopReason.LOCAL, at, out, id_tag=grant.id_tag)
         elif self._locked:
-            self._locked = False
+            self._locked = self._lock_failed or self._jams(at, out)
         elif self._status in (FAULTED, UNAVAILABLE):
             return f"Connector {self.number} is {self._status}"
         elif memory.cable is Cable.PLUGGED:
@@ -238,7 +242,7 @@ class Connector(StatusMachine):
         if self._memory.cable is not Cable.PLUGGED:
             return CABLE_NEEDED
         self._begin(id_tag, None, at, out)
-        return None
+        return self._stuck("locked") if self._lock_failed else None
 
     def _stop_transaction(self, reason: StopReason, at: float, out: Reports) -> str | None:
         if self._memory.transaction is None:
@@ -264,30 +268,13 @@ class Connector(StatusMachine):
     def _inject_fault(self, fault: InjectFault, at: float, out: Reports) -> str | None:
         if fault.error_code is ErrorCode.NO_ERROR:
             return f"A fault needs an error code other than {ErrorCode.NO_ERROR}"
-        if self._status is not FAULTED:
-            self._memory.meter.stop(at)
-            before = self._status
-            self._move(FAULTED, at, out, fault)
-            self._before_fault = before
-        elif fault != self._fault:
-            self._fault = fault
-            out.append(self._status_report(at))
+        self._fail(fault, at, out)
         return None
 
-    def _clear_fault(self, at: float, out: Reports) -> str | None:
-        memory = self._memory
-        before = self._before_fault
-        if memory.transaction is not None:
-            self._move(self._supply.flow(at), at, out)
-            self._due_at = memory.meter.ends_at
-        elif memory.inoperative:
-            self._move(UNAVAILABLE, at, out)
-        elif memory.cable is Cable.NONE:
-            self._move(AVAILABLE, at, out)
-        elif before is FINISHING or before in IN_TRANSACTION:
-            self._finish(at, out)
-        else:
-            self._move(PREPARING, at, out)
+    def _fail_lock(self) -> str | None:
+        if self._plan.fixed_cable:
+            return f"Connector {self.number} has a fixed cable, and no lock that could fail"
+        self._memory.lock_fails = True
         return None
 
     def _change_flow(self, order: FlowOrder, at: float, out: Reports) -> str | None:
@@ -305,14 +292,22 @@ class Connector(StatusMachine):
     def _unlock(self, at: float, out: Reports) -> str | None:
         if self._plan.fixed_cable:
             return f"Connector {self.number} has a fixed cable"
-        if self._fault is not None and self._fault.error_code is ErrorCode.CONNECTOR_LOCK_FAILURE:
-            return f"Connector {self.number} cannot be unlocked: {ErrorCode.CONNECTOR_LOCK_FAILURE}"
-        if self._memory.transaction is not None:
-            self._end(StopReason.UNLOCK_COMMAND, at, out)
-        self._locked = False
-        return None
+        if not self._lock_failed:
+            if self._memory.transaction is not None:
+                self._end(StopReason.UNLOCK_COMMAND, at, out)  # which lets go of the cable, too
+            elif not self._jams(at, out):
+                self._locked = False
+        return self._stuck("unlocked") if self._lock_failed else None
+
+    def _stuck(self, done: str) -> str:
+        return f"Connector {self.number} cannot be {done}: {ErrorCode.CONNECTOR_LOCK_FAILURE}"
 
 
 def _same_tag(one: str | None, other: str | None) -> bool:
     """Whether two id tags are the same: they are case-insensitive (OCPP 1.6 section 7.28, CiString20Type)."""
     return one is not None and other is not None and one.casefold() == other.casefold()
+
+
+def _akin(grant: GrantAuthorization, parent_id_tag: str | None) -> bool:
+    """Whether a granted tag is of that parent, or is that parent itself (OCPP 1.6 section 3.2)."""
+    return _same_tag(grant.parent_id_tag, parent_id_tag) or _same_tag(grant.id_tag, parent_id_tag)

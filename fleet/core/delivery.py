@@ -56,15 +56,17 @@ def started(charge_point: ChargePoint, report: TransactionStarted) -> None:
 
 
 def stopped(charge_point: ChargePoint, report: TransactionStopped) -> None:
-    """StopTransaction.req."""
-    charge_point.views[report.connector].started = None
+    """StopTransaction.req; a transaction that ended in the dark could be told of only when there was light again."""
+    view = charge_point.views[report.connector]
+    view.started = None
     charge_point.say(
         charge_point.dialect.transaction_stopped(report, charge_point.utc),
-        report.at,
+        max(report.at, charge_point.powered_at) if view.cut_off else report.at,
         transaction=report.transaction,
         needs_id=True,
         context=report,
     )
+    view.cut_off = False
 
 
 def accepted(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionAccepted, now: float) -> None:

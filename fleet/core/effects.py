@@ -73,10 +73,14 @@ class Observe:
 
 @frozen
 class Restart:
-    """Switch off and on again: a fresh actor over the same memory, after `pause_s`."""
+    """Switch off and on again: a fresh actor over the same memory, after `pause_s`.
+
+    `dark`: the mains are gone. Nobody says goodbye to the CSMS, and the mains may return earlier.
+    """
 
     pause_s: float
     cause: str
+    dark: bool = False
 
 
 @frozen

@@ -1,6 +1,7 @@
 """Orders from outside: the shell, a scenario, a workload; and how a charge point goes down when it is told to.
 
-What has the charge point say something is in `dictation.py`, what pulls its network cable in `absence.py`.
+What has the charge point say something is in `dictation.py`, what pulls its network cable in `absence.py`, and the
+emergency stop in `emergency.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import define, frozen
 
+from fleet.commands.hazards import EmergencyStop, PowerCut, PowerReturn, ReleaseEmergencyStop
 from fleet.commands.vocabulary import (
     Authorize,
     ChangeAvailability,
@@ -29,7 +31,7 @@ from fleet.commands.vocabulary import (
     SetConfiguration,
     StopTransaction,
 )
-from fleet.core import absence, dictation
+from fleet.core import absence, dictation, emergency
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 ENDING_TIMEOUT_S = 30.0
 """How long a soft reset waits for its transactions' messages before it reboots all the same (they survive it)."""
+BATTERY_S = 10.0
+"""How long a charge point with a battery of its own lasts without the mains, whatever is still unsaid then."""
 REMOVAL_TIMEOUT_S = 5.0
 """How long a charge point that is taken out of the fleet may try to deliver what waits."""
 
@@ -60,10 +64,10 @@ class Instruct:
 
 @define
 class Ending:
-    """On the way down: transactions stop, messages are delivered, then comes a restart for `cause`, or the end."""
+    """On the way down: transactions stop, messages are delivered, then comes `restart`, or the end."""
 
     deadline: float
-    cause: str | None
+    restart: Restart | None
     reason: StopReason
 
 
@@ -75,6 +79,8 @@ def instruct(charge_point: ChargePoint, message: Instruct, now: float) -> None:
             charge_point.answer(token, f"{charge_point.plan.id} has no connector {connector}")
         case Authorize() | ForceStatus():
             dictation.dictate(charge_point, command, connector, token, patient, now)
+        case _ if connector and (refusal := emergency.forbids(charge_point, command)):
+            charge_point.answer(token, refusal)
         case _ if connector:
             charge_point.pass_on(connector, cast(ConnectorCommand, command), token)
         case SendHeartbeat() | SendBoot() | SendDataTransfer() | SendRaw():
@@ -104,6 +110,14 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
             except ValueError as error:
                 return str(error)
             charge_point.configure(now)
+        case PowerCut():
+            _lose_power(charge_point, command, now)
+        case PowerReturn():
+            return f"{charge_point.plan.id} has power"
+        case EmergencyStop():
+            return emergency.press(charge_point, now)
+        case ReleaseEmergencyStop():
+            return emergency.release(charge_point, now)
         case Drain():
             _leave(charge_point, math.inf)
         case Remove():
@@ -127,14 +141,24 @@ def _leave(charge_point: ChargePoint, deadline: float) -> None:
 def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
     """Soft stops the transactions and delivers first, hard just goes (OCPP 1.6 section 5.14)."""
     if kind is ResetKind.SOFT:
-        _end(charge_point, Ending(now + ENDING_TIMEOUT_S, "SoftReset", StopReason.SOFT_RESET))
+        restart = Restart(charge_point.plan.reboot_s, "SoftReset")
+        _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.SOFT_RESET))
     else:
-        _restart(charge_point, "HardReset")
+        _restart(charge_point, Restart(charge_point.plan.reboot_s, "HardReset"))
+
+
+def _lose_power(charge_point: ChargePoint, command: PowerCut, now: float) -> None:
+    """Dark at once or, where a battery lasts so long, as soon as all is stopped and said (OCPP 1.6 section 3.7)."""
+    restart = Restart(math.inf if command.for_s is None else command.for_s, "PowerLoss", dark=True)
+    if command.stop_first:
+        _end(charge_point, Ending(now + BATTERY_S, restart, StopReason.POWER_LOSS))
+    else:
+        _restart(charge_point, restart)
 
 
 def _end(charge_point: ChargePoint, ending: Ending) -> None:
     # A reset in the middle of a drain doesn't bring the charge point back.
-    if charge_point.ending is None or ending.cause is None:
+    if charge_point.ending is None or ending.restart is None:
         charge_point.ending = ending
     for connector in range(1, len(charge_point.views)):
         charge_point.order(connector, StopTransaction(ending.reason))
@@ -148,8 +172,8 @@ def see_ending(charge_point: ChargePoint, now: float) -> None:
     if not _quiet(charge_point) and now < ending.deadline:
         return
     charge_point.ending = None
-    if ending.cause is not None:
-        _restart(charge_point, ending.cause)
+    if ending.restart is not None:
+        _restart(charge_point, ending.restart)
     else:
         charge_point.observe(Drained(now, charge_point.exchange.waiting))
         charge_point.effect(CloseLink(reconnect=False))
@@ -161,7 +185,8 @@ def _quiet(charge_point: ChargePoint) -> bool:
     return charge_point.exchange.idle and not any(view.started for view in charge_point.views)
 
 
-def _restart(charge_point: ChargePoint, cause: str) -> None:
+def _restart(charge_point: ChargePoint, restart: Restart) -> None:
     """Off and on again, without waiting for anything."""
-    charge_point.effect(CloseLink(reconnect=False))
-    charge_point.effect(Restart(charge_point.plan.reboot_s, cause))
+    if not restart.dark:
+        charge_point.effect(CloseLink(reconnect=False))
+    charge_point.effect(restart)

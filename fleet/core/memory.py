@@ -33,7 +33,8 @@ class ConnectorMemory:
     """One connector's share.
 
     `plugged_wh` is the register's value when the car came, so that register - `plugged_wh` is what this car took, over
-    however many transactions and reboots.
+    however many transactions and reboots. `cut_at` is when the supply last failed, an instant on the monotonic clock.
+    `lock_fails`: the lock jams the next time that it is to move.
     """
 
     meter: Meter = Factory(Meter)
@@ -42,6 +43,8 @@ class ConnectorMemory:
     cable: Cable = Cable.NONE
     ev: EV | None = None
     plugged_wh: float = 0.0
+    cut_at: float | None = None
+    lock_fails: bool = False
 
 
 @define
@@ -51,7 +54,8 @@ class ChargePointMemory:
     `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache; `unheard` are facts
     that the last life didn't live to deal with; `starts_wh` the register at the start of each transaction that the
     CSMS hasn't closed yet, by key; `inoperative` is connector 0's availability; `transactions_begun`
-    numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable.
+    numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable;
+    `emergency`: somebody pressed the emergency stop, a button that stays in.
     """
 
     outbox: Outbox
@@ -62,6 +66,7 @@ class ChargePointMemory:
     starts_wh: dict[str, int] = Factory(dict)
     inoperative: bool = False
     away: bool = False
+    emergency: bool = False
     transactions_begun: int = 0
     incarnation: int = 0
 
@@ -93,6 +98,12 @@ class ChargePointMemory:
         return str(self.transactions_begun)
 
     def power_cut(self, now: float) -> None:
-        """The supply is gone: every relay opens and every meter stops at this instant."""
+        """The supply is gone: every relay opens and every meter stops at this instant, which is the last in memory.
+
+        Charge points write register and time down every few minutes or, with a capacitor that lasts for one more
+        write, as the supply goes. Ours have that capacitor: when they are back, they know to the Wh and to the
+        millisecond what a transaction had come to.
+        """
         for connector in self.connectors:
             connector.meter.stop(now)
+            connector.cut_at = now

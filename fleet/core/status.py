@@ -16,6 +16,7 @@ and of the orders those that every connector hears.
 from collections.abc import Mapping
 from typing import Final
 
+from fleet.commands.hazards import FailLock
 from fleet.commands.vocabulary import (
     ChangeAvailability,
     ClearFault,
@@ -132,8 +133,10 @@ MOVES: Mapping[ConnectorStatus, Mapping[ConnectorStatus, str]] = {
 
 # A transaction runs: which of the three depends on who lets the power flow (B3, B4, B5).
 IN_TRANSACTION: Final = (CHARGING, SUSPENDED_EV, SUSPENDED_EVSE)
-# A transaction ends: by what is left to do (C6, C1, C8 and their like).
-_OVER = (FINISHING, AVAILABLE, UNAVAILABLE)
+# A transaction ends: by what is left to do (C6, C1, C8 and their like), or with a lock that doesn't open (C9).
+_OVER = (FINISHING, AVAILABLE, UNAVAILABLE, FAULTED)
+# It would begin, but the lock doesn't close around the cable (B9).
+_BEGUN = (*IN_TRANSACTION, FAULTED)
 
 Rows = Mapping[type, tuple[ConnectorStatus, ...]]
 
@@ -147,6 +150,7 @@ def _everywhere(status: ConnectorStatus) -> Rows:
         SetEV: (status,),
         UnlockConnector: (status,),
         InjectFault: (FAULTED,),
+        FailLock: (status,),
         Crash: (status,),  # never gets there
     }
 
@@ -184,11 +188,11 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
     },
     PREPARING: {
         **_everywhere(PREPARING),
-        PlugIn: (PREPARING, *IN_TRANSACTION),
+        PlugIn: (PREPARING, *_BEGUN),
         Unplug: (PREPARING, AVAILABLE),
         Swipe: (PREPARING, AVAILABLE),
         StartTransaction: IN_TRANSACTION,
-        GrantAuthorization: (PREPARING, *IN_TRANSACTION),
+        GrantAuthorization: (PREPARING, *_BEGUN),
         DenyAuthorization: (PREPARING, AVAILABLE),
         ChangeAvailability: (PREPARING, UNAVAILABLE),
     },
@@ -201,7 +205,7 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
         Unplug: (FINISHING, AVAILABLE),
         Swipe: (FINISHING,),
         StartTransaction: IN_TRANSACTION,
-        GrantAuthorization: (FINISHING, *IN_TRANSACTION),
+        GrantAuthorization: (FINISHING, *_BEGUN),
         DenyAuthorization: (FINISHING,),
         ChangeAvailability: (FINISHING, UNAVAILABLE),
     },
@@ -214,7 +218,7 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
         **_everywhere(UNAVAILABLE),
         Unplug: (UNAVAILABLE,),
         Swipe: (UNAVAILABLE,),  # only for a cable that is locked in
-        GrantAuthorization: (UNAVAILABLE,),
+        GrantAuthorization: (UNAVAILABLE, FAULTED),
         DenyAuthorization: (UNAVAILABLE,),
         ChangeAvailability: (UNAVAILABLE, AVAILABLE, PREPARING),
     },

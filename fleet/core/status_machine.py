@@ -2,9 +2,12 @@
 
 `_move` is the only thing that assigns a status, and it looks in `MOVES` first. Each status waits for at most one
 instant of its own: Preparing for ConnectionTimeOut when a tag was granted and no cable came, Finishing for the cable to
-count as a new beginning, a running transaction for the car to have what it wants. Beside it there is only the next
-periodic sample. `deadline` is the earlier of the two; what is found overslept is done in order and dated when it was
-due.
+count as a new beginning, Faulted for a fault that passes, a running transaction for the car to have what it wants.
+Beside it there is only the next periodic sample. `deadline` is the earlier of the two; what is found overslept is done
+in order and dated when it was due.
+
+A lock that fails does so when it is to move: closing when a transaction is to begin, opening when the cable is to be
+let go. It is then found out, and the connector Faulted.
 
 At power-up there is no move: the status is what memory, flash and world together, says.
 """
@@ -18,11 +21,13 @@ from fleet.core.memory import Cable, ConnectorMemory
 from fleet.core.orders import ConnectorSettings, GrantAuthorization
 from fleet.core.plan import ConnectorPlan
 from fleet.core.reports import ConnectorReport, PowerChanged, StatusChanged
-from fleet.core.status import AVAILABLE, FAULTED, FINISHING, MOVES, PREPARING, UNAVAILABLE
+from fleet.core.status import AVAILABLE, FAULTED, FINISHING, IN_TRANSACTION, MOVES, PREPARING, UNAVAILABLE
 from fleet.core.supply import Supply
-from fleet.words import ConnectorStatus, StopReason
+from fleet.words import ConnectorStatus, ErrorCode, StopReason
 
 Reports = list[ConnectorReport]
+
+_LOCK_FAILURE = InjectFault(ErrorCode.CONNECTOR_LOCK_FAILURE)
 
 
 class IllegalMove(Exception):
@@ -65,7 +70,7 @@ class StatusMachine:
         self._memory = memory
         self._supply = Supply(plan, memory)
         self._charging = Charging(number, memory, self._supply, settings, new_key)
-        self._due_at = math.inf  # ConnectionTimeOut, the end of Finishing, or of what the car wants
+        self._due_at = math.inf  # ConnectionTimeOut, the end of Finishing, of what the car wants, or of a fault
         self._grant: GrantAuthorization | None = None  # somebody may charge, and the cable isn't in yet
         self._locked = False  # the cable is held although the transaction is over
         self._fault: InjectFault | None = None
@@ -78,12 +83,16 @@ class StatusMachine:
         return self._status
 
     def start(self, now: float, interrupted: StopReason = StopReason.POWER_LOSS) -> Reports:
-        """Power up: the status is what the world says; a transaction that was cut off is stopped for that reason."""
+        """Power up: the status is what the world says; a transaction that was cut off is stopped for that reason.
+
+        It ended when the supply did, and that is the time that its stop gives.
+        """
         out: Reports = []
         memory = self._memory
         transaction = memory.transaction
         if transaction is not None:
-            self._charging.end(transaction, interrupted, None, now, out)
+            ended_at = now if memory.cut_at is None else max(memory.cut_at, transaction.started_at)
+            self._charging.end(transaction, interrupted, None, ended_at, out)
             self._drop_fixed_cable()
         out.append(StatusChanged(self.number, now, self._status))
         if transaction is not None:
@@ -118,6 +127,10 @@ class StatusMachine:
             self._move(PREPARING, at, out)
         elif self._status is PREPARING:
             self._end_usage(at, out)
+        elif self._status is FAULTED:
+            self._recover(at, out)
+            if self._memory.meter.curve is not None:
+                out.append(self._power_report(at))
         else:
             self._settle(at, out)
             out.append(self._power_report(at))
@@ -181,10 +194,59 @@ class StatusMachine:
         if self._plan.fixed_cable and memory.cable is Cable.EV_SIDE_OPEN:
             memory.cable, memory.ev = Cable.NONE, None
 
+    # ---- faults ------------------------------------------------------------------------------------------------------
+
+    def _fail(self, fault: InjectFault, at: float, out: Reports) -> None:
+        """Be Faulted, or Faulted for another reason than so far."""
+        known = self._fault
+        if known is None:
+            self._memory.meter.stop(at)
+            before = self._status
+            self._move(FAULTED, at, out, fault)
+            self._before_fault = before
+        else:
+            self._fault = fault
+            if _told(fault) != _told(known):
+                out.append(self._status_report(at))
+        self._due_at = math.inf if fault.for_s is None else at + fault.for_s
+
+    def _recover(self, at: float, out: Reports) -> None:
+        """The fault is over: be what the connector was, as far as the world still is so."""
+        memory = self._memory
+        before = self._before_fault
+        if self._lock_failed:
+            self._locked = False
+        if memory.transaction is not None:
+            self._move(self._supply.flow(at), at, out)
+            self._due_at = memory.meter.ends_at
+        elif memory.inoperative:
+            self._move(UNAVAILABLE, at, out)
+        elif memory.cable is Cable.NONE:
+            self._move(AVAILABLE, at, out)
+        elif before is FINISHING or before in IN_TRANSACTION:
+            self._finish(at, out)
+        else:
+            self._move(PREPARING, at, out)
+
+    def _jams(self, at: float, out: Reports) -> bool:
+        """The lock is to move: whether it fails to, which makes the connector Faulted."""
+        memory = self._memory
+        if not memory.lock_fails or self._plan.fixed_cable:
+            return False
+        self._fail(_LOCK_FAILURE, at, out)
+        memory.lock_fails = False
+        return True
+
+    @property
+    def _lock_failed(self) -> bool:
+        return self._fault is not None and self._fault.error_code is ErrorCode.CONNECTOR_LOCK_FAILURE
+
     # ---- transactions ------------------------------------------------------------------------------------------------
 
     def _begin(self, id_tag: str, parent_id_tag: str | None, at: float, out: Reports) -> None:
-        """Cable and tag are both there."""
+        """Cable and tag are both there; nothing begins where the lock doesn't hold the cable."""
+        if self._jams(at, out):
+            return
         if self._status is FINISHING:
             self._move(PREPARING, at, out)
         transaction, status = self._charging.begin(id_tag, parent_id_tag, at, out)
@@ -200,7 +262,8 @@ class StatusMachine:
         assert memory.transaction is not None
         self._charging.end(memory.transaction, reason, id_tag, at, out)
         self._drop_fixed_cable()
-        self._locked = locked and memory.cable is not Cable.NONE
+        held = memory.cable is not Cable.NONE
+        self._locked = held and (locked or self._jams(at, out))
         if self._status is FAULTED:
             pass
         elif memory.inoperative:
@@ -210,3 +273,8 @@ class StatusMachine:
         else:
             self._finish(at, out)
         memory.transaction = None
+
+
+def _told(fault: InjectFault) -> tuple[str, str | None, str | None]:
+    """What a StatusNotification says of it."""
+    return fault.error_code, fault.info, fault.vendor_error_code

@@ -24,7 +24,7 @@ class ConnectorView:
     """One connector as its reports show it: `status` now, `notified` to the CSMS, `started` what runs there.
 
     `granted` means that somebody was let charge there, or is being asked about, whose cable may still be on its way;
-    `plugged` that a car is connected.
+    `plugged` that a car is connected; `cut_off` that what runs there ended when the last life did.
     """
 
     status: StatusChanged | None = None
@@ -32,6 +32,7 @@ class ConnectorView:
     started: TransactionStarted | None = None
     granted: bool = False
     plugged: bool = False
+    cut_off: bool = False
     status_due_at: float = math.inf
 
 
@@ -41,6 +42,7 @@ def at_power_up(memory: ChargePointMemory) -> tuple[ConnectorView, ...]:
     for number, connector in enumerate(memory.connectors, 1):
         view, cut_off = ConnectorView(), connector.transaction
         if cut_off is not None:
+            view.cut_off = True
             view.started = TransactionStarted(
                 number, cut_off.started_at, cut_off.key, cut_off.id_tag, cut_off.meter_start_wh
             )

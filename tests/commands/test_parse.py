@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.commands import fleetwide as run
+from fleet.commands import hazards
 from fleet.commands import vocabulary as to
 from fleet.commands.parse import LineError, is_blank, parse_line, render
 from fleet.commands.registry import COMMANDS, AnyCommand, Argument, arguments, find, nearest
@@ -47,7 +48,9 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ("fault CP0001/1", to.InjectFault(), "CP0001/1"),
     ("fault CP0001/1 ground-failure", to.InjectFault(ErrorCode.GROUND_FAILURE), "CP0001/1"),
     ('fault CP0001/1 info="door open"', to.InjectFault(info="door open"), "CP0001/1"),
+    ("fault CP0001/1 weaksignal for-s=1m30s", to.InjectFault(ErrorCode.WEAK_SIGNAL, for_s=90), "CP0001/1"),
     ("clear CP0001/1", to.ClearFault(), "CP0001/1"),
+    ("lock-failure CP0001/1", hazards.FailLock(), "CP0001/1"),
     ("suspend ev CP0001/1", to.SuspendEV(), "CP0001/1"),
     ("suspend  EVSE CP0001/1", to.SuspendEVSE(), "CP0001/1"),
     ("resume CP0001/1", to.Resume(), "CP0001/1"),
@@ -63,6 +66,13 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ("crash CP0001/1", to.Crash(), "CP0001/1"),
     ("connect *", to.Connect(), "*"),
     ("disconnect CP0001", to.Disconnect(), "CP0001"),
+    ("power-cut CP0001", hazards.PowerCut(), "CP0001"),
+    ("power-cut * 45s", hazards.PowerCut(45), "*"),
+    ("power-cut CP0001 stop_first", hazards.PowerCut(stop_first=True), "CP0001"),
+    ("power-cut CP0001 10m stop-first=yes", hazards.PowerCut(600, True), "CP0001"),
+    ("power-return CP0001", hazards.PowerReturn(), "CP0001"),
+    ("emergency-stop CP0001", hazards.EmergencyStop(), "CP0001"),
+    ("release CP0001", hazards.ReleaseEmergencyStop(), "CP0001"),
     ("reboot CP0001", to.Reset(ResetKind.SOFT), "CP0001"),
     ("reboot CP[0001-0100] hard", to.Reset(ResetKind.HARD), "CP[0001-0100]"),
     ("heartbeat CP0001", to.SendHeartbeat(), "CP0001"),

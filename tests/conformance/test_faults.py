@@ -1,4 +1,4 @@
-"""When something breaks: OCPP 1.6 sections 4.9 and 7.6 (TC_024, TC_041)."""
+"""When something breaks: OCPP 1.6 sections 4.9, 5.18 and 7.6 (TC_024, TC_030, TC_041)."""
 
 from typing import Any
 
@@ -6,10 +6,23 @@ import pytest
 import trio
 from counterparts.script import stage, utc
 
-from fleet.commands.vocabulary import ClearFault, InjectFault, PlugIn, StopTransaction, Swipe, Unplug
-from fleet.words import ErrorCode, StopReason
+from fleet.commands.hazards import FailLock
+from fleet.commands.vocabulary import (
+    ClearFault,
+    InjectFault,
+    PlugIn,
+    StartTransaction,
+    StopTransaction,
+    Swipe,
+    UnlockConnector,
+    Unplug,
+)
+from fleet.core.plan import ConnectorPlan
+from fleet.words import CableEnd, ErrorCode, StopReason
 
 POWER_W = 7200
+HOUR_S = 3600
+LOCK_FAILED = "1:Faulted ConnectorLockFailure"
 
 
 async def test_tc_024_cs_start_charging_session_lock_failure(autojump_clock: Any) -> None:
@@ -104,3 +117,144 @@ async def test_an_emergency_stop_says_so(autojump_clock: Any) -> None:
         await s.do(1, StopTransaction(StopReason.EMERGENCY_STOP))
         stop, _ = await s.expect("StopTransaction", "1:Finishing")
         assert stop.payload["reason"] == "EmergencyStop"
+
+
+# ---- the lock --------------------------------------------------------------------------------------------------------
+
+
+async def test_tc_024_cs_the_lock_fails_when_the_transaction_is_to_begin(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, FailLock())
+        await s.do(1, PlugIn())
+        await s.expect("1:Preparing")
+        await s.do(1, Swipe("TAG"))
+        # Authorised, but the cable can't be held: no StartTransaction.
+        await s.expect("Authorize", LOCK_FAILED, quiet_s=HOUR_S)
+        await s.do(1, ClearFault())
+        await s.expect("1:Preparing")
+        await s.do(1, Swipe("TAG"))
+        await s.expect("Authorize", "StartTransaction", "1:Charging")
+
+
+async def test_tc_024_cs_the_lock_fails_when_the_cable_comes_after_the_tag(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, FailLock())
+        await s.do(1, Swipe("TAG"))
+        await s.expect("Authorize", "1:Preparing")
+        await s.do(1, PlugIn())
+        await s.expect(LOCK_FAILED, quiet_s=HOUR_S)
+
+
+async def test_tc_024_cs_a_remote_start_fails_with_the_lock_too(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, FailLock())
+        await s.do(1, PlugIn())
+        await s.expect("1:Preparing")
+        await s.call("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
+        await s.expect(
+            "RemoteStartTransaction.req", "RemoteStartTransaction.conf Accepted", LOCK_FAILED, quiet_s=HOUR_S
+        )
+
+
+async def test_whoever_starts_a_transaction_by_hand_is_told_that_the_lock_failed(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, FailLock())
+        await s.do(1, PlugIn())
+        assert await s.ask(1, StartTransaction("TAG")) == "Connector 1 cannot be locked: ConnectorLockFailure"
+        await s.expect("1:Preparing", LOCK_FAILED)
+
+
+async def test_tc_030_cs_a_lock_that_does_not_open_fails_the_unlocking(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, FailLock())
+        assert await s.call("UnlockConnector", {"connectorId": 1}) == {"status": "UnlockFailed"}
+        await s.expect("UnlockConnector.req", "UnlockConnector.conf UnlockFailed", LOCK_FAILED, quiet_s=HOUR_S)
+        await s.do(1, ClearFault())
+        await s.expect("1:Available")
+        assert await s.call("UnlockConnector", {"connectorId": 1}) == {"status": "Unlocked"}
+
+
+async def test_tc_030_cs_with_a_transaction_it_ends_before_the_unlocking_fails(autojump_clock: Any) -> None:
+    async with stage() as s:
+        transaction_id = await s.charge()
+        await s.do(1, FailLock())
+        assert await s.call("UnlockConnector", {"connectorId": 1}) == {"status": "UnlockFailed"}
+        said = s.forget() + await s.expect(within_s=0)
+        # Section 5.18: a transaction is finished first, whatever becomes of the lock.
+        stop = next(spoken.payload for spoken in said if spoken.action == "StopTransaction")
+        assert (stop["transactionId"], stop["reason"]) == (transaction_id, "UnlockCommand")
+        assert said[-1].line == LOCK_FAILED
+
+
+async def test_a_lock_that_fails_at_the_end_of_a_transaction_holds_the_cable_until_it_is_repaired(
+    autojump_clock: Any,
+) -> None:
+    async with stage() as s:
+        await s.charge()
+        await s.do(1, FailLock())
+        await s.do(1, Swipe("TAG"))
+        await s.expect("StopTransaction", LOCK_FAILED)
+        assert "locked" in (await s.ask(1, Unplug()) or "")
+        await s.do(1, ClearFault())
+        await s.do(1, Unplug())
+        await s.expect("1:Finishing", "1:Available")
+
+
+async def test_a_fixed_cable_has_no_lock_that_could_fail(autojump_clock: Any) -> None:
+    async with stage(connector_plan=ConnectorPlan(fixed_cable=True)) as s:
+        assert await s.ask(1, FailLock()) == "Connector 1 has a fixed cable, and no lock that could fail"
+
+
+async def test_unlocking_by_hand_fails_once_and_the_lock_is_repaired_with_the_fault(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, FailLock())
+        assert await s.ask(1, UnlockConnector()) == "Connector 1 cannot be unlocked: ConnectorLockFailure"
+        await s.expect(LOCK_FAILED)
+        assert await s.ask(1, UnlockConnector()) is not None
+        await s.do(1, ClearFault())
+        await s.do(1, UnlockConnector())
+
+
+# ---- faults that pass by themselves ----------------------------------------------------------------------------------
+
+
+async def test_a_fault_that_passes_lasts_as_long_as_was_said(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, InjectFault(ErrorCode.HIGH_TEMPERATURE, for_s=90))
+        faulted, available = await s.expect("1:Faulted HighTemperature", "1:Available", within_s=120)
+        assert available.at - faulted.at == pytest.approx(90, abs=0.1)
+
+
+async def test_a_transaction_goes_on_when_the_fault_has_passed(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge()
+        await trio.sleep(HOUR_S)
+        await s.do(1, InjectFault(ErrorCode.OVER_VOLTAGE, for_s=HOUR_S))
+        await s.expect("1:Faulted OverVoltage", "1:Charging", within_s=2 * HOUR_S)
+        await trio.sleep(HOUR_S)
+        await s.do(1, Swipe("TAG"))
+        stop, _ = await s.expect("StopTransaction", "1:Finishing")
+        assert stop.payload["meterStop"] == pytest.approx(2 * POWER_W, abs=10)
+
+
+async def test_a_fault_raised_again_is_told_once_and_lasts_from_then_on(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, InjectFault(ErrorCode.WEAK_SIGNAL, for_s=60))
+        await trio.sleep(30)
+        await s.do(1, InjectFault(ErrorCode.WEAK_SIGNAL, for_s=60))
+        faulted, available = await s.expect("1:Faulted WeakSignal", "1:Available", within_s=120)
+        assert available.at - faulted.at == pytest.approx(90, abs=0.1)
+        # And a fault without an end has none.
+        await s.do(1, InjectFault(ErrorCode.WEAK_SIGNAL, for_s=60))
+        await s.do(1, InjectFault(ErrorCode.WEAK_SIGNAL))
+        await s.expect("1:Faulted WeakSignal", quiet_s=HOUR_S)
+
+
+async def test_a_cable_pulled_out_of_the_car_does_not_prolong_the_fault(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.do(1, PlugIn())
+        await s.do(1, InjectFault(ErrorCode.GROUND_FAILURE, for_s=60))
+        await s.expect("1:Preparing", "1:Faulted GroundFailure")
+        await s.do(1, Unplug(CableEnd.EV))
+        await s.do(1, Unplug())
+        await s.expect("1:Available", within_s=120)

@@ -230,3 +230,15 @@ async def test_tc_069_cs_two_tags_without_a_parent_have_no_parent_in_common(auto
         await s.charge(1, "MUM")
         await s.do(1, Swipe("STRANGER"))
         await s.expect("Authorize", quiet_s=300)
+
+
+async def test_tc_069_cs_the_parent_tag_itself_stops_the_transaction_of_its_family(autojump_clock: Any) -> None:
+    answers = {
+        "Authorize": lambda said: id_tag_info(parent=None if said["idTag"] == "FAMILY" else "FAMILY"),
+        "StartTransaction": lambda _: id_tag_info(parent="FAMILY", transaction_id=5),
+    }
+    async with stage(answers=answers) as s:
+        await s.charge(1, "MUM")
+        await s.do(1, Swipe("FAMILY"))
+        _, stop, _ = await s.expect("Authorize", "StopTransaction", "1:Finishing")
+        assert (stop.payload["idTag"], stop.payload["reason"]) == ("FAMILY", "Local")

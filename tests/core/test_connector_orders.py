@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from counterparts.connector_bench import Bench
 
+from fleet.commands.hazards import FailLock
 from fleet.commands.vocabulary import (
     EV,
     ChangeAvailability,
@@ -133,6 +134,7 @@ VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
     ),
     "faulted": (ConnectorStatus.FAULTED, made(InjectFault())),
     "faulted, cable": (ConnectorStatus.FAULTED, made(PlugIn(), InjectFault())),
+    "faulted for a while": (ConnectorStatus.FAULTED, made(PlugIn(), InjectFault(for_s=60))),
     "faulted, tag": (ConnectorStatus.FAULTED, made(GrantAuthorization("TAG"), InjectFault())),
     "faulted, broken lock": (
         ConnectorStatus.FAULTED,
@@ -176,7 +178,9 @@ GIVEN: tuple[Order, ...] = (
     InjectFault(),
     InjectFault(ErrorCode.GROUND_FAILURE, "wet"),
     InjectFault(ErrorCode.NO_ERROR),
+    InjectFault(ErrorCode.WEAK_SIGNAL, for_s=60),
     ClearFault(),
+    FailLock(),
     SuspendEV(),
     SuspendEVSE(),
     Resume(),
@@ -220,13 +224,26 @@ def test_every_order_follows_its_row_or_changes_nothing(variant: str) -> None:
         give(make(), status, order)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_a_lock_that_will_fail_every_order_follows_its_row_or_finds_it_out(variant: str) -> None:
+    status, make = VARIANTS[variant]
+    for order in GIVEN:
+        bench = make()
+        bench.memory.lock_fails = not bench.plan.fixed_cable
+        give(bench, status, order)
+
+
 def give(bench: Bench, status: ConnectorStatus, order: Order) -> None:
-    before, said = bench.snapshot(), len(bench.reports)
+    before, said, would_fail = bench.snapshot(), len(bench.reports), bench.memory.lock_fails
     refusal = bench.tell(order)
     reports = bench.reports[said:]
     if refusal is not None:
         assert refusal
         assert "\n" not in refusal
+        if would_fail and not bench.memory.lock_fails:
+            assert bench.status is ConnectorStatus.FAULTED
+            assert "Faulted ConnectorLockFailure" in bench.log[-2:]
+            return
         assert reports == []
         assert bench.snapshot() == before, order
         return

@@ -92,6 +92,7 @@ class Bench:
         """Cut the power, and after a while put a fresh machine over the same memory."""
         before = len(self.reports)
         self.memory.meter.stop(self.now)
+        self.memory.cut_at = self.now
         self.now += off_s
         self.connector = self._build()
         self.reports += self.connector.start(self.now, interrupted)
