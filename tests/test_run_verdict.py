@@ -49,7 +49,7 @@ def test_a_run_that_meets_its_objectives_passes_and_leaves_a_report(tmp_path: Pa
 def test_an_objective_that_is_not_met_is_exit_code_99_and_stands_in_summary_and_report(tmp_path: Path) -> None:
     done = run(*SHORT, "--slo", "transactions > 100000", "--slo", "booted >= 99.9%", "--report", str(tmp_path))
     assert done.returncode == 99, done.stdout + done.stderr
-    assert "transactions > 100000" in done.stdout
+    assert "\nFAILED: transactions > 100000: it was " in done.stdout
     assert summary_in(tmp_path)["result"] == "failed"
     failures = ElementTree.parse(tmp_path / "junit.xml").getroot().findall(".//failure")
     assert len(failures) == 1
@@ -149,7 +149,19 @@ def test_a_port_in_use_is_told_before_anything_starts() -> None:
 
 def test_metrics_are_served_during_the_run_and_linger_with_the_last_values(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*FLEET, "run", *SHORT, "--metrics", "127.0.0.1:0", "--linger", "60s"], stdout=subprocess.PIPE, text=True
+        [
+            *FLEET,
+            "run",
+            *SHORT,
+            "--metrics",
+            "127.0.0.1:0",
+            "--linger",
+            "60s",
+            "--trace",
+            str(tmp_path / "trace.jsonl"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     url, said = "", []
@@ -160,6 +172,9 @@ def test_metrics_are_served_during_the_run_and_linger_with_the_last_values(tmp_p
             assert "fleet_charge_points" in scraped(url)
         if "metrics stay for" in line:
             break
+    # The trace is whole by now: every CALL has its answer.
+    frames = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert len([line for line in frames if line["type"] == "call"]) * 2 == len(frames) > 0
     last = scraped(url)
     started = re.search(r"^fleet_transactions_total\{outcome=\"delivered\"\} (\d+)", last, re.MULTILINE)
     assert started is not None, last
@@ -209,8 +224,15 @@ def test_records_that_can_not_be_read_make_the_run_incomplete(tmp_path: Path) ->
 
 
 def test_a_csms_that_nobody_reaches_leaves_a_report_too(tmp_path: Path) -> None:
-    done = run("--url", "ws://127.0.0.1:1/ocpp", "--charge-points", "3", "--duration", "2s", "--report", str(tmp_path))
+    done = run(
+        *("--url", "ws://127.0.0.1:1/ocpp?token=s3cret", "--charge-points", "3", "--duration", "2s"),
+        *("--report", str(tmp_path), "--metrics", "127.0.0.1:0", "--linger", "1ms"),
+    )
     assert done.returncode == 98
-    assert "no charge point could connect" in done.stderr
+    (complaint,) = done.stderr.splitlines()
+    assert "no charge point could connect" in complaint
+    # What was counted of it can be scraped as that of any other run.
+    assert "fleet: metrics stay for 1ms" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr + (tmp_path / "summary.json").read_text()
     assert summary_in(tmp_path)["result"] == "incomplete"
     assert ElementTree.parse(tmp_path / "junit.xml").getroot().findall(".//error")

@@ -1,6 +1,8 @@
 """A run from beginning to end: CSMS, ramp, drivers, drain, books, verdict, exit code."""
 
+import os
 import random
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
@@ -42,7 +44,7 @@ from fleet.observe.records import Record, read_records
 from fleet.quantities import format_duration
 from fleet.verdict import report
 from fleet.verdict.assemble import Circumstances, assemble
-from fleet.verdict.document import ObjectiveResult
+from fleet.verdict.document import ObjectiveResult, Summary
 from fleet.verdict.slo import Figures
 from fleet.verdict.text import render_text
 from fleet.version import VERSION
@@ -159,6 +161,9 @@ async def _run_and_conclude(
             end, running = await _run(config, url, manner, outputs, observing, links, ending)
             ending.over = True
             elapsed_s = trio.current_time() - running.started_at
+        if observing.trace is not None:
+            # Now, so that the summary knows of what the disk has refused at the very last.
+            await observing.trace.close()
         # The CSMS has closed its records by now.
         return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
 
@@ -311,7 +316,7 @@ async def _drain(running: Run) -> None:
 
 
 def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
-    """Close the books, judge, and say so; returns the exit code or raises UnreachableError."""
+    """Close the books, judge, and say so; returns the exit code."""
     unreached = _unreached(end, running, elapsed_s)
     incomplete = () if unreached is None else (str(unreached),)
     balance, unreadable = _balance(running, records)
@@ -340,7 +345,7 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
     )
     code = summary.exit_code
     if end is not End.UNREACHABLE:
-        running.manner.say(render_text(summary))
+        running.manner.say(_as_text(summary, running.manner))
     if running.outputs.report is not None:
         try:
             report.write(running.outputs.report, summary)
@@ -350,8 +355,17 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
             print(f"fleet: error: {error}", file=sys.stderr)
             code = code or EXIT_FAILED
     if unreached is not None and end is not End.INTERRUPTED:
-        raise unreached
+        print(f"fleet: error: {unreached}", file=sys.stderr)
+        return unreached.exit_code
     return code
+
+
+def _as_text(summary: Summary, manner: Manner) -> str:
+    """As it fits where people read it."""
+    if not manner.stream.isatty():
+        return render_text(summary)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb", "unknown")
+    return render_text(summary, colour=not plain, width=shutil.get_terminal_size().columns)
 
 
 def _unreached(end: End, running: Run, elapsed_s: float) -> UnreachableError | None:

@@ -127,7 +127,7 @@ class Trace:
     async def run(self) -> None:
         """Bring lines to the disk until cancelled; the last of them then, and the file is closed."""
         try:
-            while self.stopped is None:
+            while self.stopped is None and not self._closed:
                 await trio.sleep(FLUSH_INTERVAL_S)
                 await self.flush()
             await trio.sleep_forever()
@@ -138,6 +138,8 @@ class Trace:
     async def flush(self) -> None:
         """Bring what waits to the disk. Takes no longer than `WRITE_TIMEOUT_S`, and can't be cancelled."""
         async with self._writing:
+            if self._closed:
+                return
             self._mark_the_lost()
             if self._waiting.size and self.stopped is None:
                 full, self._waiting = self._waiting, self._spare
@@ -147,7 +149,7 @@ class Trace:
                 self._spare = full
 
     async def close(self) -> None:
-        """The last lines, and the end of the file; what is reported after that is lost."""
+        """The last lines, and the end of the file; only now `lost` is all. What is reported after that is lost too."""
         await self.flush()
         async with self._writing:
             if not self._closed:

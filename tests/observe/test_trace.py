@@ -370,6 +370,22 @@ async def test_a_trace_runs_beside_the_fleet_and_has_its_last_lines_when_that_is
     assert trace.lost == 1
 
 
+async def test_a_trace_that_is_closed_while_it_runs_is_over_without_a_word(
+    tracing: MakeTrace, path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_module, "FLUSH_INTERVAL_S", 0.001)
+    trace = tracing()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trace.run)
+        trace.report("CP1", FrameSent(HEARTBEAT, 0.0))
+        await trace.close()
+        trace.report("CP1", FrameSent(HEARTBEAT, 1.0))
+        await trace.flush()
+        nursery.cancel_scope.cancel()
+    assert len(lines_in(path)) == trace.written == 1
+    assert (trace.lost, trace.stopped, said) == (1, None, [])
+
+
 async def test_a_large_trace_rolls(tracing: MakeTrace, path: Path) -> None:
     trace = tracing(size_max_bytes=2_000, files_max=3)
     for number in range(30):
