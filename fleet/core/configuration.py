@@ -28,11 +28,11 @@ _MAX_LENGTH = "MaxLength"
 
 
 class KeyValue(NamedTuple):
-    """One key in a GetConfiguration.conf (OCPP 1.6 section 7.29)."""
+    """One key in a GetConfiguration.conf (OCPP 1.6 section 7.29); a secret has no value there."""
 
     name: str
     readonly: bool
-    value: str
+    value: str | None
 
 
 class Configuration:
@@ -52,7 +52,7 @@ class Configuration:
     # ---- as text ----
 
     def get(self, name: str) -> str | None:
-        """The value of a key, None if there is no such key."""
+        """The value of a key, None if there is no such key. For machines: it tells secrets too."""
         key = find(name)
         return None if key is None else self._text(key.name)
 
@@ -82,12 +82,13 @@ class Configuration:
     def items(self, names: Iterable[str] | None = None) -> tuple[list[KeyValue], list[str]]:
         """GetConfiguration.req: the keys asked for, and the names that are none (section 5.8).
 
-        No names, or None, means all keys. Names beyond GetConfigurationMaxKeys are answered as neither known nor
-        unknown; a name that is asked for twice is answered once.
+        No names, or None, means all keys, but for the secret ones: those are known, without a value, when asked for.
+        Names beyond GetConfigurationMaxKeys are answered as neither known nor unknown; a name that is asked for twice
+        is answered once.
         """
         asked = None if names is None else list(names)[: self.get_configuration_max_keys]
         if not asked:
-            return [self._item(key) for key in EVERY], []
+            return [self._item(key) for key in EVERY if not key.write_only], []
         known: dict[str, KeyValue] = {}
         strange: dict[str, None] = {}
         for name in asked:
@@ -99,7 +100,7 @@ class Configuration:
         return list(known.values()), list(strange)
 
     def _item(self, key: Key) -> KeyValue:
-        return KeyValue(key.name, key.readonly, self._text(key.name))
+        return KeyValue(key.name, key.readonly, None if key.write_only else self._text(key.name))
 
     def _text(self, name: str) -> str:
         changed = self._changes.get(name)
@@ -203,6 +204,16 @@ class Configuration:
     def reset_retries(self) -> int:
         """How often an unsuccessful reset is tried again."""
         return int(self._text("ResetRetries"))
+
+    @property
+    def security_profile(self) -> int:
+        """With which security profile it connects, 0 to 3."""
+        return int(self._text("SecurityProfile"))
+
+    @property
+    def authorization_key(self) -> str | None:
+        """The password of HTTP basic authentication; None is the one that the charge point was put up with."""
+        return self._text("AuthorizationKey") or None
 
     @property
     def stop_transaction_on_invalid_id(self) -> bool:

@@ -24,10 +24,11 @@ VALUE_LENGTH_MAX = 500
 
 
 class Kind(StrEnum):
-    """The type of a key's value; from the third on comma separated lists, told apart by what they list."""
+    """The type of a key's value; from the fourth on comma separated lists, told apart by what they list."""
 
     BOOLEAN = "boolean"
     INTEGER = "integer"
+    TEXT = "text"
     MEASURANDS = "measurands"
     PHASE_ROTATION = "phase rotation"
     PROFILES = "feature profiles"
@@ -39,8 +40,9 @@ class Key:
     """One configuration key.
 
     `section` is the number after that of its `chapter`; `readonly` is the CSMS's view (accessibility R); an optional
-    key is one that a charge point may lack, which ours don't; `minimum` and `maximum` bound an integer. A change of a
-    key that has `reboot_required` takes effect with the next boot: none of the Core keys needs that here.
+    key is one that a charge point may lack, which ours don't; `minimum` and `maximum` bound an integer, or the length
+    of a text. A change of a key that has `reboot_required` takes effect with the next boot: none of the Core keys needs
+    that here. A `write_only` key is a secret: it is told to nobody, and no error shows its value.
     """
 
     section: int
@@ -53,6 +55,7 @@ class Key:
     maximum: int = INTEGER_MAX
     reboot_required: bool = False
     chapter: str = "9.1"
+    write_only: bool = False
 
 
 _REGISTER = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER.value
@@ -90,7 +93,7 @@ CORE = (
     Key(26, "StopTxnAlignedDataMaxLength", _INTEGER, "20", readonly=True, required=False),
     Key(27, "StopTxnSampledData", _MEASURANDS, ""),
     Key(28, "StopTxnSampledDataMaxLength", _INTEGER, "20", readonly=True, required=False),
-    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, "Core", readonly=True),
+    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, "Core,SmartCharging", readonly=True),
     Key(30, "SupportedFeatureProfilesMaxLength", _INTEGER, "6", readonly=True, required=False),
     # No attempt at all would lose every transaction: at least one.
     Key(31, "TransactionMessageAttempts", _INTEGER, "3", minimum=1),
@@ -107,7 +110,18 @@ SMART_CHARGING = (
     Key(4, "ConnectorSwitch3to1PhaseSupported", _BOOLEAN, "false", readonly=True, required=False, chapter="9.4"),
     Key(5, "MaxChargingProfilesInstalled", _INTEGER, "40", readonly=True, minimum=1, chapter="9.4"),
 )
-EVERY = CORE + SMART_CHARGING
+# "Improved security for OCPP 1.6-J" lists them in its chapter on configuration keys, in this order.
+SECURITY = (
+    Key(1, "AdditionalRootCertificateCheck", _BOOLEAN, "false", readonly=True, required=False, chapter="security"),
+    # Empty is the password that the charge point was put up with, if any. Nobody can write that.
+    Key(2, "AuthorizationKey", Kind.TEXT, "", False, False, 16, 40, chapter="security", write_only=True),
+    Key(3, "CertificateSignedMaxChainSize", _INTEGER, "10000", True, False, maximum=10_000, chapter="security"),
+    Key(4, "CertificateStoreMaxLength", _INTEGER, "10", readonly=True, minimum=1, chapter="security"),
+    # What `fleet certs` writes into O.
+    Key(5, "CpoName", Kind.TEXT, "Fleet", required=False, maximum=255, chapter="security"),
+    Key(6, "SecurityProfile", _INTEGER, "0", maximum=3, chapter="security"),
+)
+EVERY = CORE + SMART_CHARGING + SECURITY
 KEYS: Mapping[str, Key] = {key.name: key for key in EVERY}
 
 _BY_FOLDED_NAME = {key.name.casefold(): key for key in EVERY}
@@ -154,7 +168,7 @@ def unknown(name: str) -> str:
 
 
 def normal(key: Key, value: str) -> str:
-    """The value in its one spelling; ValueError says in one line what was expected."""
+    """The value in its one spelling; ValueError says in one line what was expected, and nothing of a secret."""
     if len(value) > VALUE_LENGTH_MAX:
         raise ValueError(f"expected at most {VALUE_LENGTH_MAX} characters, not {len(value)}")
     match key.kind:
@@ -172,6 +186,12 @@ def normal(key: Key, value: str) -> str:
             return _listed(value, _rotation, identity=lambda item: item.partition(".")[0])
         case Kind.PROFILES:
             return _listed(value, _profile)
+        case Kind.TEXT:
+            if not key.minimum <= len(value) <= key.maximum:
+                raise ValueError(f"expected {key.minimum} to {key.maximum} characters, not {len(value)}")
+            if not value.isprintable():
+                raise ValueError("expected no control characters")
+            return value
         case Kind.RATES:
             return _listed(value, _rate)
 

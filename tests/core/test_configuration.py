@@ -20,12 +20,21 @@ GOOD = {
     Kind.PHASE_ROTATION: "1.RTS",
     Kind.PROFILES: "Core,Reservation",
     Kind.RATES: "Power",
+    Kind.TEXT: "sixteen characters and more",
 }
-BAD = {Kind.BOOLEAN: "maybe", Kind.INTEGER: "-1", Kind.MEASURANDS: "Speed", Kind.PHASE_ROTATION: "1.XYZ"}
+BAD = {
+    Kind.BOOLEAN: "maybe",
+    Kind.INTEGER: "-1",
+    Kind.MEASURANDS: "Speed",
+    Kind.PHASE_ROTATION: "1.XYZ",
+    Kind.TEXT: "a\nb",
+}
 
 
 def good(key: Key) -> str:
     """A valid value for the key that differs from its default."""
+    if key.name == "SecurityProfile":
+        return "2"
     return GOOD.get(key.kind) or ("false" if key.default == "true" else "true")
 
 
@@ -33,7 +42,7 @@ def good(key: Key) -> str:
 def test_every_key_is_readable(key: Key) -> None:
     configuration = Configuration({}, {})
     known, unknown = configuration.items([key.name])
-    assert known == [(key.name, key.readonly, key.default)]
+    assert known == [(key.name, key.readonly, None if key.write_only else key.default)]
     assert unknown == []
     assert configuration.get(key.name) == configuration.get(key.name.upper()) == key.default
 
@@ -85,8 +94,25 @@ def test_setting_from_inside_raises_one_clear_line() -> None:
 @pytest.mark.parametrize("names", [None, [], ()])
 def test_no_names_means_all_keys_in_the_specifications_order(names: list[str] | None) -> None:
     known, unknown = Configuration({}, {}, connectors=2).items(names)
-    assert [name for name, _, _ in known] == [key.name for key in EVERY]
+    assert [name for name, _, _ in known] == [key.name for key in EVERY if key.name != "AuthorizationKey"]
     assert unknown == []
+
+
+def test_a_secret_is_known_but_never_told() -> None:
+    configuration = Configuration({}, {})
+    assert configuration.change("AuthorizationKey", "a-secret-of-its-own") is ACCEPTED
+    assert configuration.items(["authorizationkey"]) == ([("AuthorizationKey", False, None)], [])
+    assert "a-secret-of-its-own" not in repr(configuration.items())
+    assert configuration.authorization_key == "a-secret-of-its-own"
+
+
+@pytest.mark.parametrize("value", ["fifteen-letters", "x" * 41, "", "sixteen-and\x00more"])
+def test_a_secret_that_is_no_good_is_refused_without_being_shown(value: str) -> None:
+    configuration = Configuration({}, {})
+    assert configuration.change("AuthorizationKey", value) is REJECTED
+    with pytest.raises(ValueError, match=r"^AuthorizationKey: expected ") as error:
+        configuration.set("AuthorizationKey", value)
+    assert not value or value not in str(error.value)
 
 
 def test_unknown_names_are_given_back_as_they_came() -> None:

@@ -6,6 +6,7 @@ from fleet.core.keys import (
     CORE,
     EVERY,
     KEYS,
+    SECURITY,
     SMART_CHARGING,
     VALUE_LENGTH_MAX,
     Key,
@@ -64,9 +65,18 @@ ChargingScheduleMaxPeriods               required  R   integer
 ConnectorSwitch3to1PhaseSupported        optional  R   boolean
 MaxChargingProfilesInstalled             required  R   integer
 """.strip().splitlines()
+# "Improved security for OCPP 1.6-J". W is write only.
+SECURITY_EXTENSION = """
+AdditionalRootCertificateCheck           optional  R   boolean
+AuthorizationKey                         optional  W   text
+CertificateSignedMaxChainSize            optional  R   integer
+CertificateStoreMaxLength                required  R   integer
+CpoName                                  optional  RW  text
+SecurityProfile                          required  RW  integer
+""".strip().splitlines()
 ROWS = [
     (chapter, number, row)
-    for chapter, rows in (("9.1", SECTION_9_1), ("9.4", SECTION_9_4))
+    for chapter, rows in (("9.1", SECTION_9_1), ("9.4", SECTION_9_4), ("security", SECURITY_EXTENSION))
     for number, row in enumerate(rows, start=1)
 ]
 
@@ -78,15 +88,18 @@ def test_the_tables_say_what_the_specification_says(chapter: str, number: int, r
     assert (key.chapter, key.section) == (chapter, number)
     assert key.required == (need == "required")
     assert key.readonly == (access == "R")
-    assert (key.kind.value if key.kind in (Kind.BOOLEAN, Kind.INTEGER) else "CSL") == kind
+    assert key.write_only == (access == "W")
+    assert (key.kind.value if key.kind in (Kind.BOOLEAN, Kind.INTEGER, Kind.TEXT) else "CSL") == kind
 
 
 def test_there_are_no_other_keys() -> None:
     assert [key.name for key in CORE] == [row.split()[0] for row in SECTION_9_1]
     assert [key.name for key in SMART_CHARGING] == [row.split()[0] for row in SECTION_9_4]
+    assert [key.name for key in SECURITY] == [row.split()[0] for row in SECURITY_EXTENSION]
 
 
-@pytest.mark.parametrize("key", EVERY, ids=lambda key: key.name)
+# No password is the one that a charge point was put up with: that cannot be written.
+@pytest.mark.parametrize("key", [key for key in EVERY if not key.write_only], ids=lambda key: key.name)
 def test_defaults_are_valid_and_in_their_own_spelling(key: Key) -> None:
     assert normal(key, key.default) == key.default
 
