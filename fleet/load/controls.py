@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TextIO
 
 import trio
 from attrs import frozen
@@ -41,9 +42,14 @@ class Manner:
         """Is the progress to be shown?"""
         return self.attend is None and not self.alone and self.control != STANDARD_STREAMS
 
+    @property
+    def stream(self) -> TextIO:
+        """Where people read, beside whatever standard output is used for."""
+        return sys.stderr if self.control == STANDARD_STREAMS else sys.stdout
+
     def say(self, line: str) -> None:
-        """A line for people, beside whatever standard output is used for."""
-        print(line, flush=True, file=sys.stderr if self.control == STANDARD_STREAMS else sys.stdout)
+        """A line for people."""
+        print(line, flush=True, file=self.stream)
 
 
 @asynccontextmanager

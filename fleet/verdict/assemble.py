@@ -37,7 +37,7 @@ from fleet.verdict.document import (
     Violation,
 )
 from fleet.verdict.readings import lost_transactions
-from fleet.verdict.slo import Figures, Objective, built_in
+from fleet.verdict.slo import BOOKS_BALANCE, Figures, Objective, built_in
 
 EXIT_CODES = {
     Result.PASSED: EXIT_DONE,
@@ -168,7 +168,7 @@ def _judge(
     incomplete: Sequence[str],
 ) -> tuple[Result, tuple[str, ...]]:
     """The verdict and all that speaks against a simple pass, what decides first."""
-    failed = [f"{each.objective}: {each.shown}" for each in objectives if not each.passed]
+    failed = [_failure(each) for each in objectives if not each.passed]
     if run.failed_expectations:
         many = "" if run.failed_expectations == 1 else "s"
         failed.append(f"{run.failed_expectations} scenario{many} with an expectation that was not so")
@@ -180,6 +180,12 @@ def _judge(
     if incomplete:
         return Result.INCOMPLETE, reasons
     return (Result.FAILED if failed else Result.PASSED), reasons
+
+
+def _failure(objective: ObjectiveResult) -> str:
+    """`disconnects == 0: it was 10`; a finding of the books, or why nothing was measured, stands as it is."""
+    measured = objective.value is not None and objective.objective != BOOKS_BALANCE
+    return f"{objective.objective}: {'it was ' if measured else ''}{objective.shown}"
 
 
 def percentiles(durations: Durations) -> Percentiles | None:

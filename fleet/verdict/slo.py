@@ -31,7 +31,7 @@ from fleet.verdict.document import ObjectiveResult
 from fleet.verdict.naming import parse_measure
 from fleet.verdict.readings import CountOf, Figures, Kind, Measure, Number, Ratio, Reading, lost_transactions
 
-__all__ = ["Figures", "Objective", "built_in", "parse_objective"]
+__all__ = ["BOOKS_BALANCE", "Figures", "Objective", "built_in", "parse_objective"]
 
 _COMPARISONS: dict[str, Callable[[Number, Number], bool]] = {
     "<": operator.lt,
@@ -41,6 +41,9 @@ _COMPARISONS: dict[str, Callable[[Number, Number], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+BOOKS_BALANCE = "the books balance"
+"""The one objective that is a sentence: what it shows is what is wrong with them."""
+
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SLIPS = {"=": "==", "=<": "<=", "=>": ">=", "<>": "!=", "!": "!=", "===": "==", "≤": "<=", "≥": ">=", "≠": "!="}
 _OPERATOR = re.compile(r"[<>=!≤≥≠]+")
@@ -257,7 +260,7 @@ def built_in(balance: Balance, asked: Collection[Objective] = ()) -> tuple[Objec
     every = (
         _built_in("lost_transactions == 0", lost == 0, lost, format_count(lost)),
         _built_in("energy_difference_wh == 0", difference_wh == 0, difference_wh, f"{format_count(difference_wh)} Wh"),
-        _built_in("the books balance", balance.balanced, len(balance.findings), _first(balance.findings)),
+        _built_in(BOOKS_BALANCE, balance.balanced, len(balance.findings), _first(balance.findings)),
     )
     texts = {f"{each.measure} {each.comparison} {each.threshold}" for each in asked}
     return tuple(each for each in every if each.objective not in texts)

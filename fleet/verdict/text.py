@@ -1,4 +1,5 @@
 """The summary of a run for people at a terminal, in a log and in a pull request: plain text, at most 120 or so wide.
+In a terminal that is narrower, latencies stand below their counts instead of beside them.
 
 Who reads it wants to know first whether it went well, so objectives come first and the verdict is the last thing that
 the terminal shows. In between what is zero and would be a fault is said in one word; what isn't is listed with its
@@ -32,8 +33,10 @@ from fleet.verdict.document import (
     Transactions,
 )
 
+_WIDTH = 109
+"""Of the widest table, with names that are no longer than usual."""
 _LABEL_WIDTH = 18
-_NAME_WIDTH_MIN, _NAME_WIDTH_MAX = 20, 32
+_NAME_WIDTH_MIN, _NAME_WIDTH_NARROW_MAX, _NAME_WIDTH_MAX = 20, 28, 32
 _OBJECTIVE_WIDTH_MAX = 70
 _REASONS_SHOWN = 3
 _SHOWN = ("p50_s", "p95_s", "p99_s", "max_s")
@@ -64,15 +67,18 @@ class _Paint:
         return self(text, _GREEN if passed else _RED)
 
 
-def render_text(summary: Summary, *, colour: bool = False) -> str:
-    """The whole summary, without a newline at the end; with ANSI colours for a terminal if so wanted."""
-    paint = _Paint(colour)
+def render_text(summary: Summary, *, colour: bool = False, width: int = _WIDTH) -> str:
+    """The whole summary, without a newline at the end; with ANSI colours for a terminal if so wanted.
+
+    Tables keep within `width` columns as long as that is 80 at least; sentences are left to the terminal.
+    """
+    paint, narrow = _Paint(colour), width < _WIDTH
     parts = [
         [_head(summary)],
         list(_objectives(summary.objectives, paint)),
         list(_charge_points(summary.charge_points)),
-        list(_messages(summary)),
-        [*_transactions(summary.transactions, summary.visits), *_transaction_messages(summary)],
+        list(_messages(summary, narrow)),
+        [*_transactions(summary.transactions, summary.visits), *_transaction_messages(summary, narrow)],
         list(_books(summary.books, paint)),
         list(_troubles(summary)),
         list(_generator(summary.generator, paint)),
@@ -158,24 +164,25 @@ def _charge_points(charge_points: ChargePoints) -> Iterator[str]:
 # ---- messages --------------------------------------------------------------------------------------------------------
 
 
-def _messages(summary: Summary) -> Iterator[str]:
+def _messages(summary: Summary, narrow: bool) -> Iterator[str]:
     rate = format_rate(summary.messages / summary.elapsed_s) if summary.elapsed_s > 0 else ""
     yield _line("messages", format_count(summary.messages), rate)
     names = [*map(printable, (*summary.calls, *summary.served)), *_DURATIONS.values()]
-    width = max(_NAME_WIDTH_MIN, min(_NAME_WIDTH_MAX, max(map(len, names))))
+    width = max(_NAME_WIDTH_MIN, min(_NAME_WIDTH_NARROW_MAX if narrow else _NAME_WIDTH_MAX, max(map(len, names))))
+    titles = "" if narrow else _quantile_titles()
     if summary.calls:
-        yield _columns("to the CSMS", width, "count", "rate", "errors", "timeouts", "cut off") + _quantile_titles()
+        yield (_columns("to the CSMS", width, "count", "rate", "errors", "timeouts", "cut off") + titles).rstrip()
         for action, call in sorted(summary.calls.items(), key=lambda item: (-item[1].count, item[0])):
-            yield from _call(action, call, width)
+            yield from _call(action, call, width, narrow)
     measured = {name: summary.durations[name] for name in _DURATIONS if name in summary.durations}
     measured |= {name: times for name, times in summary.durations.items() if name not in measured}
     in_vain = any(times.censored for times in measured.values())
     if measured:
         yield ""
-        yield _columns("durations", width, "count", "", "", "in vain" if in_vain else "", "") + _quantile_titles()
+        yield (_columns("durations", width, "count", "", "", "in vain" if in_vain else "", "") + titles).rstrip()
     for name, times in measured.items():
         counts = format_count(times.count), "", "", format_count(times.censored) if in_vain else "", ""
-        yield _columns(_DURATIONS.get(name, name), width, *counts) + _quantiles("", times)
+        yield from _timed(_columns(_DURATIONS.get(name, name), width, *counts), {"": times}, width, narrow)
     if summary.served:
         yield ""
         yield _columns("from the CSMS", width, "count", "rate", "errors", "", "").rstrip()
@@ -194,18 +201,27 @@ def _quantile_titles() -> str:
     return f"{'':>6}" + "".join(f"{name.removesuffix('_s'):>8}" for name in _SHOWN)
 
 
-def _quantiles(start: str, times: Percentiles) -> str:
-    shown = (format_latency(getattr(times, name), at_least=name in times.at_least) for name in _SHOWN)
-    return f"{start:>6}" + "".join(f"{text:>8}" for text in shown)
+def _timed(counts: str, times: Mapping[str, Percentiles], width: int, narrow: bool) -> Iterator[str]:
+    """What was counted, and its latencies by starting point: beside it, one below the other, or all below it."""
+    if narrow or not times:
+        yield counts.rstrip()
+    for start, percentiles in times.items():
+        shown = [
+            (name, format_latency(getattr(percentiles, name), at_least=name in percentiles.at_least)) for name in _SHOWN
+        ]
+        if narrow:
+            yield f"      {start:<4}" + "".join(f"   {name.removesuffix('_s')} {text:>7}" for name, text in shown)
+        else:
+            yield f"{counts}{start:>6}" + "".join(f"{text:>8}" for _, text in shown)
+            counts = _columns("", width, "", "", "", "", "")
 
 
-def _call(action: str, call: Call, width: int) -> Iterator[str]:
-    """Two lines, one per starting point, and one for codes if there are any."""
+def _call(action: str, call: Call, width: int, narrow: bool) -> Iterator[str]:
+    """A line per starting point, and one for codes if there are any."""
     counts = format_count(call.count), format_rate(call.rate_per_s), format_count(call.errors)
     line = _columns(action, width, *counts, format_count(call.timeouts), format_count(call.cut_off))
-    yield line + (_quantiles("due", call.due) if call.due else "")
-    if call.sent:
-        yield _columns("", width, "", "", "", "", "") + _quantiles("sent", call.sent)
+    times = {start: times for start, times in (("due", call.due), ("sent", call.sent)) if times}
+    yield from _timed(line, times, width, narrow)
     if call.error_codes:
         yield f"      answered with {_by_word(call.error_codes)}"
 
@@ -240,16 +256,18 @@ def _transactions(transactions: Transactions, visits: Mapping[str, int]) -> Iter
         yield _line("visits", shown or "none")
 
 
-def _transaction_messages(summary: Summary) -> Iterator[str]:
+def _transaction_messages(summary: Summary, narrow: bool) -> Iterator[str]:
     fates = summary.transaction_messages
     if lost := {action: fate.lost for action, fate in fates.items() if fate.lost}:
         yield _line("messages lost", _tallied("", lost))
     if not fates:
         return
-    yield f"    {'transaction messages':<32}{'delivered':>11}{'lost':>9}{'repeated':>10}{'late':>9}{'out of order':>14}"
+    width = 22 if narrow else 32
+    title = f"    {'transaction messages':<{width}}"
+    yield f"{title}{'delivered':>11}{'lost':>9}{'repeated':>10}{'late':>9}{'out of order':>14}"
     for action, fate in fates.items():
         yield (
-            f"    {printable(action):<32}{format_count(fate.delivered):>11}{format_count(fate.lost):>9}"
+            f"    {printable(action):<{width}}{format_count(fate.delivered):>11}{format_count(fate.lost):>9}"
             f"{format_count(fate.repeated):>10}{format_count(fate.late):>9}{format_count(fate.out_of_order):>14}"
         )
 

@@ -115,6 +115,29 @@ to repeat this run: --seed 42"""
     )
 
 
+def test_in_a_narrow_terminal_latencies_stand_below_their_counts_and_tables_fit() -> None:
+    text = render_text(QUIET, width=80)
+    assert (
+        """
+    to the CSMS               count     rate  errors  timeouts  cut off
+    BootNotification              1  0.033/s       0         0        0
+      due    p50   120ms   p95   525ms   p99   977ms   max   4.01s
+      sent   p50   100ms   p95   268ms   p99   405ms   max   1.04s
+
+    durations                 count
+    boot                          1
+             p50    2.5s   p95    2.5s   p99    2.5s   max    2.5s
+"""
+        in text
+    )
+    many = sample_summary(served={"GetInstalledCertificateIds": Served(140, 0.2, {"Result": 140})})
+    text = render_text(many, width=80)
+    tables = [line for line in text.splitlines() if re.search(r"  p50 |\d +\d+ +\d|count|delivered  |Ids  ", line)]
+    assert len(tables) > 20
+    assert max(map(len, tables)) <= 80
+    assert "GetInstalledCertificateIds" in "".join(tables)
+
+
 def test_objectives_come_first_and_say_which_failed_and_with_what() -> None:
     lines = render_text(sample_summary()).splitlines()
     assert lines[2] == "  objectives"
