@@ -9,11 +9,13 @@ says so.
 from typing import ClassVar
 
 from attrs import field, frozen
-from attrs.validators import gt, optional
+from attrs.validators import ge, gt, le, optional
 
 from fleet.commands.speech import ToChargePoint, ToConnector
 
 _DURATION = {"unit": "s"}
+_TIME = {"unit": "s", "signed": True}
+_SHARE = {"unit": "share"}
 
 
 @frozen
@@ -57,3 +59,19 @@ class ReleaseEmergencyStop(ToChargePoint):
 
     verb: ClassVar[str] = "release"
     examples: ClassVar[tuple[str, ...]] = ("release CP0001",)
+
+
+@frozen
+class BendClock(ToChargePoint):
+    """Have the clock drift, or jump until the CSMS tells the time; with neither it is right again."""
+
+    verb: ClassVar[str] = "clock"
+    examples: ClassVar[tuple[str, ...]] = (
+        "clock CP0001 drift=2%",
+        "clock CP0001 jump_s=1h",
+        "clock * jump_s=-10m",
+        "clock CP0001",
+    )
+
+    drift: float | None = field(default=None, validator=optional([ge(-0.5), le(0.5)]), metadata=_SHARE)
+    jump_s: float | None = field(default=None, metadata=_TIME)

@@ -40,6 +40,7 @@ class Argument:
     assigns: bool = False
     unit: str | None = None
     unlimited: bool = False
+    signed: bool = False
     length_max: int | None = None
     completes: Completes | None = None
 

@@ -5,6 +5,7 @@ arguments, in their order or by name. What a field's type leaves open stands in 
 
 - `unit`: what the number is in: `W`, `Wh`, `s` or `share` (0 to 1, which may be written in percent);
 - `unlimited`: infinity is meant to be said;
+- `signed`: a duration may be negative, `-10m`;
 - `length_max`: the most characters that OCPP has room for;
 - `completes`: a `Completes`, where a string has values that are worth offering;
 - `assigns`: `NAME=VALUE` in one word gives this field and the next;

@@ -90,7 +90,9 @@ def _read_float(argument: Argument, text: str) -> float:
     if argument.unlimited and text.lower() in _UNLIMITED:
         return math.inf
     if argument.unit == "s":
-        return parse_duration(text)
+        sign = text[:1] if argument.signed and text[:1] in ("+", "-") else ""
+        duration_s = parse_duration(text.removeprefix(sign))
+        return -duration_s if sign == "-" else duration_s
     match = _NUMBER.fullmatch(text)
     scale = _SCALES[argument.unit].get(match[2].lower()) if match else None
     if match is None or scale is None:

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of, le, optional
 
 from fleet.commands.hazards import (
+    BendClock,
     EmergencyStop,
     FailLock,
     PowerCut,
@@ -368,6 +369,7 @@ ChargePointCommand = (
     | PowerReturn
     | EmergencyStop
     | ReleaseEmergencyStop
+    | BendClock
     | Reset
     | SendHeartbeat
     | SendBoot

@@ -29,6 +29,7 @@ from fleet.core.oracle import Oracle
 from fleet.core.orders import ApplySettings, ConnectorOrder, DenyAuthorization, GrantAuthorization, TakeReading
 from fleet.core.plan import ChargePointPlan
 from fleet.core.pulse import Pulse
+from fleet.core.quartz import UTC_MAX_S, shown_utc_s
 from fleet.core.registration import Registration
 from fleet.core.reports import (
     Answered,
@@ -54,9 +55,6 @@ from fleet.core.reports import (
 )
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
 from fleet.words import Availability
-
-UTC_MAX_S = 2.0**37
-"""The end of the calendar for a charge point, some time in the year 6325."""
 
 ChargePointMessage = Instruct | ConnectorReport | LinkReport
 
@@ -97,7 +95,7 @@ class ChargePoint:
         utc_offset_s: float,
         call_timeout_s: float = 30.0,
     ) -> None:
-        """`utc_offset_s` maps the monotonic clock to UTC until the CSMS tells the time."""
+        """`utc_offset_s` maps the monotonic clock to UTC, as the CSMS tells it or, until then, by our own clock."""
         self.plan = plan
         self.memory = memory
         self.dialect = dialect
@@ -190,7 +188,7 @@ class ChargePoint:
             if self.speaking:
                 self.send_heartbeat(now)
         if now >= self.pulse.aligned_at:
-            self.pulse.align(self.configuration, now, self.utc(now))
+            self.align(now)
             for connector in range(1, len(self.views)):
                 self.order(connector, TakeReading())
         views.tell_due(self, now)
@@ -240,7 +238,14 @@ class ChargePoint:
 
     def utc(self, at: float) -> float:
         """An instant on this charge point's own clock, in s since 1970."""
-        return at + self.utc_offset_s
+        quartz = self.memory.quartz
+        utc_s = at + self.utc_offset_s
+        return utc_s if quartz is None else shown_utc_s(utc_s, quartz, at)
+
+    def align(self, now: float) -> None:
+        """Aligned readings are due by its own clock, which was set just now, or has come as far as one of them."""
+        quartz = self.memory.quartz
+        self.pulse.align(self.configuration, now, self.utc(now), 1.0 if quartz is None else 1.0 + quartz.drift)
 
     @property
     def speaking(self) -> bool:
@@ -284,7 +289,8 @@ class ChargePoint:
             self.settings = settings
             for connector in range(1, len(self.views)):
                 self.order(connector, ApplySettings(settings))
-        self.pulse.configure(configuration, now, self.utc(now), accepted=self.registration.accepted)
+        self.pulse.configure(configuration, now, accepted=self.registration.accepted)
+        self.align(now)
         if self.online:
             self._effects.append(SetPingInterval(configuration.websocket_ping_interval_s))
 
@@ -370,7 +376,9 @@ class ChargePoint:
         if not 0 <= utc_s < UTC_MAX_S:
             return
         self.utc_offset_s = utc_s - now
-        self.pulse.align(self.configuration, now, utc_s)
+        if self.memory.quartz is not None:
+            self.memory.quartz.set(now)
+        self.align(now)
 
     def _link_up(self, now: float) -> None:
         self.online = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import define, frozen
 
-from fleet.commands.hazards import EmergencyStop, PowerCut, PowerReturn, ReleaseEmergencyStop
+from fleet.commands.hazards import BendClock, EmergencyStop, PowerCut, PowerReturn, ReleaseEmergencyStop
 from fleet.commands.vocabulary import (
     Authorize,
     ChangeAvailability,
@@ -31,7 +31,7 @@ from fleet.commands.vocabulary import (
     SetConfiguration,
     StopTransaction,
 )
-from fleet.core import absence, dictation, emergency
+from fleet.core import absence, dictation, emergency, quartz
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
@@ -118,6 +118,8 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
             return emergency.press(charge_point, now)
         case ReleaseEmergencyStop():
             return emergency.release(charge_point, now)
+        case BendClock():
+            quartz.bend(charge_point, command, now)
         case Drain():
             _leave(charge_point, math.inf)
         case Remove():

@@ -15,6 +15,7 @@ from attrs import Factory, define
 from fleet.commands.vocabulary import EV
 from fleet.core.answers import IdTagInfo
 from fleet.core.meter import Meter
+from fleet.core.quartz import Quartz
 from fleet.core.reports import ConnectorReport
 from fleet.core.transaction import Transaction
 from fleet.ocpp.exchange import Outbox
@@ -55,7 +56,8 @@ class ChargePointMemory:
     that the last life didn't live to deal with; `starts_wh` the register at the start of each transaction that the
     CSMS hasn't closed yet, by key; `inoperative` is connector 0's availability; `transactions_begun`
     numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable;
-    `emergency`: somebody pressed the emergency stop, a button that stays in.
+    `emergency`: somebody pressed the emergency stop, a button that stays in. `quartz`: how its clock is off,
+    None where it isn't.
     """
 
     outbox: Outbox
@@ -67,6 +69,7 @@ class ChargePointMemory:
     inoperative: bool = False
     away: bool = False
     emergency: bool = False
+    quartz: Quartz | None = None
     transactions_begun: int = 0
     incarnation: int = 0
 

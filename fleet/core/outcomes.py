@@ -28,7 +28,9 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         return
     answer = charge_point.dialect.answer(event.response)
     if type(answer) is not Acknowledged:
-        for violation in charge_point.oracle.judge(answer, event.sent_at, now, charge_point.utc(event.sent_at)):
+        # The CSMS's clock, as it last told it: it isn't to blame for ours.
+        asked_utc_s = event.sent_at + charge_point.utc_offset_s
+        for violation in charge_point.oracle.judge(answer, event.sent_at, now, asked_utc_s):
             charge_point.observe(violation)
     match answer:
         case Acknowledged():

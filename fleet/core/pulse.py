@@ -28,14 +28,13 @@ class Pulse:
         """The next instant at which something is due."""
         return min(self.heartbeat_at, self.aligned_at)
 
-    def configure(self, configuration: Configuration, now: float, utc_s: float, *, accepted: bool) -> None:
-        """Follow the keys HeartbeatInterval and ClockAlignedDataInterval from now on."""
+    def configure(self, configuration: Configuration, now: float, *, accepted: bool) -> None:
+        """Follow the key HeartbeatInterval from now on."""
         interval_s = configuration.heartbeat_interval_s or math.inf
         if interval_s != self.heartbeat_interval_s:
             self.heartbeat_interval_s = interval_s
             if accepted:
                 self.heartbeat_at = now + interval_s
-        self.align(configuration, now, utc_s)
 
     def begin(self, now: float) -> None:
         """The CSMS listens for the first time: beat from now on."""
@@ -50,8 +49,11 @@ class Pulse:
         missed = math.floor((now - self.heartbeat_at) / self.heartbeat_interval_s)
         self.heartbeat_at += (missed + 1) * self.heartbeat_interval_s
 
-    def align(self, configuration: Configuration, now: float, utc_s: float) -> None:
-        """The next multiple of ClockAlignedDataInterval since midnight (OCPP 1.6 section 9.1), by its own clock."""
+    def align(self, configuration: Configuration, now: float, utc_s: float, rate: float = 1.0) -> None:
+        """The next multiple of ClockAlignedDataInterval since midnight (OCPP 1.6 section 9.1), by its own clock.
+
+        That clock shows `utc_s` and goes by `rate` s in each s.
+        """
         interval_s = configuration.clock_aligned_data_interval_s
         if interval_s <= 0:
             self.aligned_at = math.inf
@@ -59,4 +61,4 @@ class Pulse:
         since_midnight_s = utc_s % DAY_S
         # The clock is a difference of large numbers: what is a millisecond before a multiple has been done.
         done = math.floor((since_midnight_s + 1e-3) / interval_s)
-        self.aligned_at = now + min((done + 1) * interval_s, DAY_S) - since_midnight_s
+        self.aligned_at = now + (min((done + 1) * interval_s, DAY_S) - since_midnight_s) / rate
