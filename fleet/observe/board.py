@@ -132,7 +132,7 @@ class Board:
         self.delivered_wh = 0
         """Energy of the transactions whose StopTransaction was acknowledged."""
         self.abandoned = 0
-        """Transactions that ran on a charge point that was given up."""
+        """Transactions that ran on a charge point when it was given up or taken out."""
         self.outbox = 0
         """Transaction messages that wait for the CSMS."""
         self.lost = Tally()
@@ -264,8 +264,9 @@ class Board:
         return self._first[self._numbers[charge_point_id]] + connector - 1
 
     def _status_changed(self, charge_point_id: str, report: StatusChanged) -> None:
-        if report.connector:
-            self._set_status(self._connector(charge_point_id, report.connector), report.status)
+        number = self._numbers[charge_point_id]
+        if report.connector and self._states[number] not in _ENDED:
+            self._set_status(self._first[number] + report.connector - 1, report.status)
 
     def _set_status(self, index: int, status: ConnectorStatus | None) -> None:
         was = self._statuses[index]
@@ -276,12 +277,16 @@ class Board:
         self._statuses[index] = status
 
     def _meter_sampled(self, charge_point_id: str, report: MeterSampled) -> None:
-        index = self._connector(charge_point_id, report.connector)
-        self._energy.measured(index, report.power_w, report.register_wh, report.reading.at)
+        self._measured(charge_point_id, report, report.reading.at)
 
     def _power_changed(self, charge_point_id: str, report: PowerChanged) -> None:
-        index = self._connector(charge_point_id, report.connector)
-        self._energy.measured(index, report.power_w, report.register_wh, report.at)
+        self._measured(charge_point_id, report, report.at)
+
+    def _measured(self, charge_point_id: str, report: MeterSampled | PowerChanged, at: float) -> None:
+        number = self._numbers[charge_point_id]
+        # What was still on its way when everything went down comes after the end, and power can't have stayed.
+        power_w = 0.0 if self._states[number] in _ENDED else report.power_w
+        self._energy.measured(self._first[number] + report.connector - 1, power_w, report.register_wh, at)
 
     # ---- transactions ------------------------------------------------------------------------------------------------
 

@@ -181,7 +181,7 @@ class Metrics(Collector):
         )
         yield _counters(
             "fleet_transactions_total",
-            "What became of transactions: StopTransaction delivered, lost, or abandoned by a charge point given up.",
+            "What became of transactions: StopTransaction delivered, lost, or abandoned with its charge point.",
             "outcome",
             {"delivered": board.delivered, "lost": self._lost, "abandoned": board.abandoned},
         )

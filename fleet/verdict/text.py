@@ -248,7 +248,7 @@ def _transactions(transactions: Transactions, visits: Mapping[str, int]) -> Iter
         by_reason = sorted(transactions.by_reason.items(), key=lambda item: (-item[1], item[0]))
         yield _line("stopped by", format_counts(by_reason))
     if transactions.abandoned:
-        yield _line("abandoned", f"{format_count(transactions.abandoned)} on charge points that were given up")
+        yield _line("abandoned", f"{format_count(transactions.abandoned)} on charge points given up or taken out")
     if transactions.waiting:
         yield _line("still waiting", f"{format_count(transactions.waiting)} transaction messages")
     if visits:

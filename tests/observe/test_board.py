@@ -277,6 +277,15 @@ def test_a_charge_point_that_is_removed_leaves_its_history_and_nothing_else(boar
     assert sum(board.by_status.values()) == 0
 
 
+def test_what_a_charge_point_still_reports_after_its_end_has_neither_power_nor_status(board: Board) -> None:
+    tell(board, "CP2", LinkUp(), ACCEPTED, Drained(3.0, 0))
+    reading = Reading(3.1, ReadingContext.TRANSACTION_BEGIN, ())
+    tell(board, "CP2", StatusChanged(1, 3.0, ConnectorStatus.CHARGING), PowerChanged(1, 3.0, 7200.0, 10.0))
+    tell(board, "CP2", MeterSampled(1, reading, "t", 7200.0, 12.0))
+    assert (board.power_w, board.by_status[ConnectorStatus.CHARGING]) == (0.0, 0)
+    assert board.energy_wh(9000.0) == pytest.approx(2.0)
+
+
 def test_a_charge_point_that_comes_back_begins_anew(board: Board) -> None:
     tell(board, "CP2", LinkUp(), ACCEPTED, PowerChanged(1, 1.0, 0.0, 5000.0), Drained(3.0, 0))
     board.remove("CP2")

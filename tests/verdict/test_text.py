@@ -236,7 +236,7 @@ def test_lost_readings_are_told_apart_from_lost_transactions() -> None:
 def test_transactions_that_did_not_end_are_named() -> None:
     text = render_text(evolve(QUIET, transactions=Transactions(9, 7, 5, 1, 2, 1, {}, waiting=3)))
     assert "  transactions ...... 9 started, 7 stopped, 5 delivered, 1 lost, 2 still open\n" in text
-    assert "  abandoned ......... 1 on charge points that were given up\n" in text
+    assert "  abandoned ......... 1 on charge points given up or taken out\n" in text
     assert "  still waiting ..... 3 transaction messages\n" in text
 
 
