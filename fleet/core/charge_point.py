@@ -7,8 +7,8 @@ Nothing here waits, reads a clock or draws a random number, so that a charge poi
 
 What must survive a reboot is in the `ChargePointMemory` that is handed in; everything else dies with the machine.
 The conversation is here; what the CSMS may ask is in `service.py`, what it answered in `outcomes.py`, what outsiders
-may ask in `instructions.py`; transactions are in `delivery.py`, the connectors' statuses in `views.py`, and what the
-clock causes in `pulse.py`.
+may ask in `instructions.py`; transactions are in `delivery.py`, the connectors' statuses in `views.py`, the power that
+charging profiles leave them in `charging_limits.py`, and what the clock causes in `pulse.py`.
 """
 
 import math
@@ -16,9 +16,10 @@ from collections.abc import Callable
 from typing import assert_never
 
 from fleet.commands.vocabulary import ChangeAvailability, ConnectorCommand
-from fleet.core import absence, delivery, emergency, instructions, outcomes, service, views
+from fleet.core import absence, charging_limits, delivery, emergency, instructions, outcomes, service, views
 from fleet.core.answers import Booted
 from fleet.core.authorization import AskCentral, Authorizer, Denied, Granted
+from fleet.core.charging_limits import ChargingLimits
 from fleet.core.configuration import Configuration
 from fleet.core.dialect import Dialect, Said
 from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, SetPingInterval
@@ -71,6 +72,7 @@ class ChargePoint:
         "dialect",
         "ending",
         "exchange",
+        "limits",
         "memory",
         "online",
         "oracle",
@@ -118,6 +120,7 @@ class ChargePoint:
         self.settings = self.configuration.connector_settings()
         """What the connectors are to obey."""
         self.pulse = Pulse()
+        self.limits = ChargingLimits()
         self._outbox_seen = len(memory.outbox)
         self._oldest_seen = memory.outbox.oldest_due_at
         self._effects: list[Effect] = []
@@ -127,7 +130,7 @@ class ChargePoint:
     @property
     def deadline(self) -> float:
         """When `tick` wants to be called; inf when nothing is due."""
-        at = min(self.exchange.deadline, self.registration.deadline, self.pulse.deadline)
+        at = min(self.exchange.deadline, self.registration.deadline, self.pulse.deadline, self.limits.due_at)
         if self.ending is not None:
             at = min(at, self.ending.deadline)
         for view in self.views:
@@ -139,6 +142,7 @@ class ChargePoint:
         """Power up."""
         absence.start(self)
         self.configure(now)
+        charging_limits.refresh(self, now)
         self.powered_at = now
         self.views[0].status = emergency.own_status(self, now)
         emergency.start(self)
@@ -154,14 +158,17 @@ class ChargePoint:
                 delivery.meter_sampled(self, message)
             case StatusChanged():
                 views.changed(self, message, now)
+                charging_limits.changed(self, message, now)
             case Instruct():
                 instructions.instruct(self, message, now)
             case AuthorizationRequested():
                 self.request_authorization(message, now)
             case TransactionStarted():
                 delivery.started(self, message)
+                charging_limits.started(self, message, now)
             case TransactionStopped():
                 delivery.stopped(self, message)
+                charging_limits.stopped(self, message, now)
             case Answered():
                 self._answered(message)
             case LinkUp():
@@ -191,6 +198,8 @@ class ChargePoint:
             self.align(now)
             for connector in range(1, len(self.views)):
                 self.order(connector, TakeReading())
+        if now >= self.limits.due_at:
+            charging_limits.refresh(self, now)
         views.tell_due(self, now)
         return self._settle(now)
 
@@ -379,6 +388,7 @@ class ChargePoint:
         if self.memory.quartz is not None:
             self.memory.quartz.set(now)
         self.align(now)
+        charging_limits.refresh(self, now)
 
     def _link_up(self, now: float) -> None:
         self.online = True

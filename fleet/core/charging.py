@@ -14,14 +14,14 @@ from attrs import define
 
 from fleet.commands.vocabulary import Resume, SetPower, SuspendEV, SuspendEVSE
 from fleet.core.memory import ConnectorMemory
-from fleet.core.orders import BindTransaction, ConnectorSettings, MeasurandSpec, StopEnergy
+from fleet.core.orders import BindTransaction, ConnectorSettings, LimitPower, MeasurandSpec, StopEnergy
 from fleet.core.reports import ConnectorReport, MeterSampled, Reading, TransactionStarted, TransactionStopped
 from fleet.core.sampling import sample
 from fleet.core.supply import Supply
 from fleet.core.transaction import Transaction
 from fleet.words import ConnectorStatus, ReadingContext, StopReason
 
-FlowOrder = SuspendEV | SuspendEVSE | Resume | SetPower | StopEnergy
+FlowOrder = SuspendEV | SuspendEVSE | Resume | SetPower | StopEnergy | LimitPower
 
 # Float instants: this close to a sampling instant is at it.
 _SLACK_S = 1e-6
@@ -64,7 +64,7 @@ class Charging:
     ) -> None:
         """Stop energy and billing; the caller takes the transaction out of memory last."""
         meter = self.memory.meter
-        meter.stop(at)
+        self.supply.open(at)
         self.sample_at = math.inf
         readings = tuple(transaction.readings or ())
         if ends := self._measured_at_ends:
@@ -99,11 +99,13 @@ class Charging:
                 supply.ev_suspended = supply.evse_suspended = False
             case SetPower():
                 supply.limit_w = order.power_w
+            case LimitPower():
+                supply.profile_w = order.power_w
             case StopEnergy():
                 if self.memory.transaction is None or self.memory.transaction.key != order.transaction:
                     return self._other(order.transaction)
                 # Said twice, the first allowance still holds.
-                supply.cap_wh = min(supply.cap_wh, self.memory.meter.register_wh(at) + order.energy_max_wh)
+                supply.cap_wh = min(supply.cap_wh, self.memory.meter.passed_wh(at) + order.energy_max_wh)
             case _:
                 assert_never(order)
         return None

@@ -196,12 +196,15 @@ class Composition:
     def _stack(self, purpose: Purpose, connector: int) -> list[Installed]:
         return [each for each in self.installed if each.connector == connector and each.profile.purpose is purpose]
 
-    def _origins(self, installed: Installed) -> list[float]:
-        """From when the profile counts where it has no start of its own: once for each transaction that it limits."""
+    def _origins(self, installed: Installed) -> Iterable[float]:
+        """From when the profile counts where it has no start of its own: once for each connector that it limits.
+
+        Where no transaction runs that is never: it would always be the instant that is asked for.
+        """
         if installed.profile.purpose is Purpose.CHARGE_POINT_MAX_PROFILE:
             return [installed.since_utc_s]
-        place = installed.connector
-        return [running.started_utc_s for number, running in self.running.items() if place in (0, number)]
+        numbers = (installed.connector,) if installed.connector else range(1, len(self.plans) + 1)
+        return {self.running[number].started_utc_s if number in self.running else math.inf for number in numbers}
 
     def _alone(self, number: int, maximum: Limit | None, utc_s: float) -> Allowance:
         """What a connector may draw if no other charges."""

@@ -15,6 +15,7 @@ from attrs import Factory, define
 from fleet.commands.vocabulary import EV
 from fleet.core.answers import IdTagInfo
 from fleet.core.meter import Meter
+from fleet.core.profiles import Installed
 from fleet.core.quartz import Quartz
 from fleet.core.reports import ConnectorReport
 from fleet.core.transaction import Transaction
@@ -58,6 +59,7 @@ class ChargePointMemory:
     numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable;
     `emergency`: somebody pressed the emergency stop, a button that stays in. `quartz`: how its clock is off,
     None where it isn't.
+    `profiles` are the charging profiles.
     """
 
     outbox: Outbox
@@ -66,6 +68,7 @@ class ChargePointMemory:
     id_tags: dict[str, IdTagInfo] = Factory(dict)
     unheard: list[ConnectorReport] = Factory(list)
     starts_wh: dict[str, int] = Factory(dict)
+    profiles: list[Installed] = Factory(list)
     inoperative: bool = False
     away: bool = False
     emergency: bool = False

@@ -78,4 +78,13 @@ class TakeReading:
     context: ReadingContext = ReadingContext.SAMPLE_CLOCK
 
 
-ConnectorOrder = ApplySettings | GrantAuthorization | DenyAuthorization | BindTransaction | StopEnergy | TakeReading
+@frozen
+class LimitPower:
+    """Offer no more than this, in W, whatever else may limit it (smart charging, OCPP 1.6 section 3.13)."""
+
+    power_w: float
+
+
+ConnectorOrder = (
+    ApplySettings | GrantAuthorization | DenyAuthorization | BindTransaction | StopEnergy | TakeReading | LimitPower
+)

@@ -99,7 +99,10 @@ class Profile:
         return found
 
     def next_change_at(self, utc_s: float, origin_utc_s: float) -> float:
-        """The first instant after `utc_s` at which `period_at` may give something else; inf if there is none."""
+        """The first instant after `utc_s` at which `period_at` may give something else; inf if there is none.
+
+        An origin of inf is that of a transaction that has not begun.
+        """
         return min((at for at in self._changes(utc_s, origin_utc_s) if at > utc_s), default=math.inf)
 
     def _changes(self, utc_s: float, origin_utc_s: float) -> Iterator[float]:
@@ -126,9 +129,9 @@ class Profile:
         # Section 7.9: what is relative has no fixed start, even where one is given.
         first = origin_utc_s if self.kind is Kind.RELATIVE or start_utc_s is None else start_utc_s
         every_s = self._recurs_s
-        if every_s == math.inf:
-            return first, math.inf
-        runs = max(0, math.floor((utc_s - first) / every_s))
+        if every_s == math.inf or utc_s < first:
+            return first, first + every_s
+        runs = math.floor((utc_s - first) / every_s)
         # The quotient may round to the wrong side of the sum, and only the sum is an instant.
         if first + (runs + 1) * every_s <= utc_s:
             runs += 1

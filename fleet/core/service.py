@@ -1,4 +1,4 @@
-"""What the CSMS may ask of a charge point, and the answers (OCPP 1.6 section 5, Core profile).
+"""What the CSMS may ask of a charge point, and the answers (OCPP 1.6 section 5).
 
 Every request is answered at once from what the charge point knows of its connectors; only UnlockConnector waits for
 the connector itself, whose lock may fail.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
-from fleet.core import instructions, views
+from fleet.core import charging_limits, instructions, views
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -17,9 +17,12 @@ from fleet.core.answers import (
     DataReceived,
     KeyChange,
     KeysWanted,
+    ProfilesCleared,
+    ProfileSet,
     RemoteStart,
     RemoteStop,
     ResetWanted,
+    ScheduleWanted,
     UnlockWanted,
 )
 from fleet.core.orders import GrantAuthorization
@@ -67,19 +70,31 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             _unlock(charge_point, message_id, request)
         case DataReceived():
             charge_point.respond(message_id, dialect.transfer_response(_transfer(charge_point, request)))
+        case ProfileSet():
+            charge_point.respond(message_id, dialect.profile_response(charging_limits.put(charge_point, request, now)))
+            charging_limits.refresh(charge_point, now)
+        case ProfilesCleared():
+            found = charging_limits.clear(charge_point, request)
+            charge_point.respond(message_id, dialect.profiles_cleared_response(found))
+            charging_limits.refresh(charge_point, now)
+        case ScheduleWanted():
+            schedule = charging_limits.schedule(charge_point, request, now)
+            charge_point.respond(message_id, dialect.schedule_response(request.connector, schedule))
         case _:
             # The catalogue lets nothing in that isn't served: whoever lists an action in SERVED serves it here too.
             raise TypeError(f"nobody serves {type(request).__name__}")
 
 
 def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteStart, now: float) -> None:
-    connector = _connector_for(charge_point, request)
+    welcome = charging_limits.acceptable(charge_point, request.profile)
+    connector = _connector_for(charge_point, request) if welcome else None
     respond = charge_point.dialect.remote_start_response
     charge_point.respond(message_id, respond(connector is not None))
     if connector is None:
         return
     charge_point.observe(RemoteStartAccepted(connector, request.id_tag, now))
     views.granted(charge_point.views[connector])
+    charging_limits.wish(charge_point, connector, request.id_tag, request.profile, now)
     if charge_point.configuration.authorize_remote_tx_requests:
         charge_point.request_authorization(AuthorizationRequested(connector, now, request.id_tag), now)
     else:

@@ -16,7 +16,7 @@ and of the orders those that every connector hears.
 from collections.abc import Mapping
 from typing import Final
 
-from fleet.commands.hazards import FailLock
+from fleet.commands.hazards import BreakMeter, BreakRelay, FailLock
 from fleet.commands.vocabulary import (
     ChangeAvailability,
     ClearFault,
@@ -41,6 +41,7 @@ from fleet.core.orders import (
     ConnectorOrder,
     DenyAuthorization,
     GrantAuthorization,
+    LimitPower,
     StopEnergy,
     TakeReading,
 )
@@ -147,10 +148,13 @@ def _everywhere(status: ConnectorStatus) -> Rows:
         ApplySettings: (status,),
         TakeReading: (status,),
         SetPower: (status,),
+        LimitPower: (status,),
         SetEV: (status,),
         UnlockConnector: (status,),
         InjectFault: (FAULTED,),
         FailLock: (status,),
+        BreakMeter: (status,),
+        BreakRelay: (status,),
         Crash: (status,),  # never gets there
     }
 
@@ -168,7 +172,9 @@ def _in_transaction(status: ConnectorStatus) -> Rows:
         SuspendEVSE: (SUSPENDED_EVSE,),
         Resume: IN_TRANSACTION,
         SetPower: IN_TRANSACTION,
+        LimitPower: IN_TRANSACTION,
         SetEV: IN_TRANSACTION,
+        BreakRelay: IN_TRANSACTION,
         UnlockConnector: _OVER,
         GrantAuthorization: _OVER,  # a tag of the same parent stops
         DenyAuthorization: (status,),

@@ -71,7 +71,7 @@ async def test_tc_010_cs_a_charging_profile_is_ignored_by_who_knows_no_smart_cha
             "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.0}],
         },
     }
-    async with stage() as s:
+    async with stage({"SupportedFeatureProfiles": "Core"}) as s:
         await s.do(1, PlugIn())
         await s.expect("1:Preparing")
         wish = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile}

@@ -32,6 +32,7 @@ from fleet.core.orders import (
     ConnectorSettings,
     DenyAuthorization,
     GrantAuthorization,
+    LimitPower,
     StopEnergy,
     TakeReading,
 )
@@ -187,6 +188,8 @@ GIVEN: tuple[Order, ...] = (
     SetPower(0),
     SetPower(3000),
     SetPower(),
+    LimitPower(0),
+    LimitPower(3000),
     SetEV(soc=1.0),
     SetEV(power_max_w=1000, energy_wanted_wh=0),
     UnlockConnector(),

@@ -32,6 +32,7 @@ from fleet.core.orders import (
     ConnectorSettings,
     DenyAuthorization,
     GrantAuthorization,
+    LimitPower,
     StopEnergy,
     TakeReading,
 )
@@ -84,6 +85,7 @@ ORDERS_OF_OTHERS = st.one_of(
     st.just(ClearFault()),
     st.sampled_from([SuspendEV(), SuspendEVSE(), Resume(), UnlockConnector(), TakeReading()]),
     st.builds(SetPower, st.sampled_from([None, 0.0, 1_000.0, 22_000.0])),
+    st.builds(LimitPower, st.sampled_from([0.0, 2_000.0, 22_000.0])),
     st.builds(ApplySettings, SETTINGS),
     st.builds(DenyAuthorization, TAGS, st.just(AuthorizationStatus.BLOCKED)),
     st.builds(BindTransaction, KEYS, st.integers(1, 9), PARENTS),

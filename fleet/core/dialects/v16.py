@@ -76,6 +76,10 @@ SERVED = frozenset(
         "RemoteStopTransaction",
         "Reset",
         "UnlockConnector",
+        # Smart charging
+        "ClearChargingProfile",
+        "GetCompositeSchedule",
+        "SetChargingProfile",
     }
 )
 """The actions that `fleet.core.service` has an answer to; of the others OCPP 1.6 knows, the CSMS hears NotSupported."""
