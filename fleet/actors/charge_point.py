@@ -27,6 +27,7 @@ from fleet.core.effects import (
     Restart,
     SendFrame,
     SetPingInterval,
+    UseCredentials,
 )
 from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
@@ -42,6 +43,7 @@ from fleet.core.reports import (
     MeterSampled,
     ObservedReport,
     PowerChanged,
+    RegisterMoved,
     StatusChanged,
     TransactionStarted,
     TransactionStopped,
@@ -58,7 +60,7 @@ GOODBYE_TIMEOUT_S = 5.0
 UNOBSERVED = frozenset({FrameReceived, Instruct, Answered})
 """Messages that are no facts about the fleet: frames become facts when they are understood."""
 OF_TRANSACTIONS = (TransactionStarted, TransactionStopped, MeterSampled)
-OF_CONNECTORS = (*OF_TRANSACTIONS, StatusChanged, CableChanged, AuthorizationRequested, PowerChanged)
+OF_CONNECTORS = (*OF_TRANSACTIONS, StatusChanged, CableChanged, AuthorizationRequested, PowerChanged, RegisterMoved)
 
 RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
 
@@ -202,7 +204,7 @@ def _carry_out(
                         refused.append(Answered(number, effect.token, f"connector {number} is too busy"))
             case Answer():
                 life.answer(effect.token, effect.refusal, effect.value)
-            case CloseLink() | OpenLink() | SetPingInterval():
+            case CloseLink() | OpenLink() | SetPingInterval() | UseCredentials():
                 _tell_link(link, effect)
             case Restart() | Finish():
                 ending = effect

@@ -7,6 +7,7 @@ strings, because every message passes there.
 from attrs import frozen
 
 from fleet.commands.vocabulary import ConnectorCommand
+from fleet.core.credentials import Credentials
 from fleet.core.orders import ConnectorOrder
 from fleet.core.reports import ObservedReport
 
@@ -39,7 +40,14 @@ class SetPingInterval:
     interval_s: float
 
 
-LinkOrder = str | CloseLink | OpenLink | SetPingInterval
+@frozen
+class UseCredentials:
+    """Connect with these from the next time on; the connection that stands stays as it is."""
+
+    credentials: Credentials
+
+
+LinkOrder = str | CloseLink | OpenLink | SetPingInterval | UseCredentials
 
 
 @frozen
@@ -88,4 +96,5 @@ class Finish:
     """The charge point is done and ends."""
 
 
-Effect = SendFrame | CloseLink | OpenLink | SetPingInterval | GiveOrder | Answer | Observe | Restart | Finish
+ForLink = SendFrame | CloseLink | OpenLink | SetPingInterval | UseCredentials
+Effect = ForLink | GiveOrder | Answer | Observe | Restart | Finish

@@ -13,6 +13,7 @@ import ssl
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -22,6 +23,7 @@ from attrs import field, frozen
 from fleet.errors import ConfigurationError
 
 Header = tuple[bytes, bytes]
+GOODBYE_MAX_S = 1.0
 _TLS_PROFILES = (2, 3)
 _PASSWORD_PROFILES = (1, 2)
 
@@ -105,7 +107,11 @@ class Gate:
         if self.context is None:
             return stream
         secured = trio.SSLStream(stream, self.context, server_side=True, https_compatible=True)
-        await secured.do_handshake()
+        try:
+            await secured.do_handshake()
+        except trio.BrokenResourceError:
+            await _say_why(secured, stream)
+            raise
         return secured
 
     def refusal(self, charge_point: str, headers: Iterable[Header], stream: trio.abc.Stream) -> Refusal | None:
@@ -135,6 +141,20 @@ class Gate:
         if accepted and not any(hmac.compare_digest(password, good.encode()) for good in accepted):
             return "a wrong password"
         return None
+
+
+async def _say_why(secured: "trio.SSLStream[trio.abc.Stream]", stream: trio.abc.Stream) -> None:
+    """Send the alert that says why a handshake failed: trio has it ready, and leaves it there."""
+    alert = secured._outgoing.read()
+    if not alert:
+        return
+    with trio.move_on_after(GOODBYE_MAX_S), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await stream.send_all(alert)
+        if isinstance(stream, trio.abc.HalfCloseableStream):
+            await stream.send_eof()
+        # TCP closed with something unread is reset, and what was sent last is lost with it.
+        while await stream.receive_some():
+            pass
 
 
 def tls_failure(error: BaseException) -> str:

@@ -5,16 +5,19 @@ percent-encoded. Secrets live here, in the URL's userinfo and in headers, and he
 a person or a report gets to see: `repr` never shows them, and `redact` takes them out of foreign text.
 """
 
+import os
 import re
 import ssl
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from attrs import field, frozen
 
+from fleet.core.credentials import OwnCertificate
 from fleet.errors import ConfigurationError
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
@@ -70,18 +73,60 @@ def default_ssl_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+class CertificateUnusable(Exception):
+    """The certificate to show, or its key, can't be used; says which and why in one line."""
+
+
+@frozen
+class CertificateFiles:
+    """A charge point's certificate and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+    def load(self, context: ssl.SSLContext) -> None:
+        """Have connections that begin now show it; raises CertificateUnusable."""
+        try:
+            # A key that wants a password would have somebody asked for it at the terminal.
+            context.load_cert_chain(self.certificate, self.key, password=lambda: b"")
+        except (OSError, ssl.SSLError) as error:
+            missing = next((path for path in (self.certificate, self.key) if not path.exists()), None)
+            what = f"certificate {self.certificate}" if missing is None else str(missing)
+            raise CertificateUnusable(f"can't use {what}: {_why(error)}") from None
+
+
+def load_own(certificate: OwnCertificate, context: ssl.SSLContext) -> None:
+    """The same for a certificate that is nowhere in a file, and whose key shall never be."""
+    with open(os.memfd_create("certificate"), "w+b") as file:
+        file.write(f"{certificate.chain}\n{certificate.key}\n".encode())
+        file.flush()
+        try:
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}", password=lambda: b"")
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateUnusable(f"can't use the certificate that the CSMS signed: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    return getattr(error, "strerror", None) or str(error)
+
+
 @frozen
 class Endpoint:
     """One charge point's way to its CSMS; raises `ConfigurationError` for a URL or header that cannot be used.
 
     Userinfo in the URL becomes basic authentication unless `headers` say otherwise. For wss give every endpoint of a
-    run the same `ssl_context`; None means verification as usual.
+    run the same `ssl_context`; None means verification as usual. Those that show a `certificate` need a context of
+    their own that they may share with each other, as half a MiB for each would be too much: a connection keeps what was
+    loaded when it began.
     """
 
     url: str = field(repr=mask)
     subprotocols: tuple[str, ...] = ("ocpp1.6",)
     headers: tuple[Header, ...] = field(default=(), repr=False)
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    certificate: CertificateFiles | OwnCertificate | None = field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         _take_apart(self.url)
@@ -94,6 +139,18 @@ class Endpoint:
     def target(self) -> Target:
         """The URL taken apart. Computed when asked for: it is wanted once per connection, not held for its length."""
         return _take_apart(self.url)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """For the connection that begins now, and for no later one; raises CertificateUnusable."""
+        context = self.ssl_context or default_ssl_context()
+        match self.certificate:
+            case CertificateFiles() as files:
+                files.load(context)
+            case OwnCertificate() as own:
+                load_own(own, context)
+            case None:
+                pass
+        return context
 
     def request_headers(self, target: Target) -> list[Header]:
         """The headers of the opening handshake beside those of WebSocket itself."""

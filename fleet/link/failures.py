@@ -50,6 +50,14 @@ _ERRNO_REASONS = {
     errno.ENOBUFS: "resources",
     errno.ENOMEM: "resources",
 }
+# What the other side's TLS has to say, in words that tell what to do.
+_ALERTS = {
+    "alert certificate required": "the CSMS wants a client certificate",
+    "alert unknown ca": "the CSMS doesn't know who signed the client certificate",
+    "alert certificate expired": "the CSMS says that the client certificate has expired",
+    "alert bad certificate": "the CSMS takes no such client certificate",
+    "alert handshake failure": "the CSMS refuses the TLS handshake, which may be for want of a client certificate",
+}
 # A name with several addresses fails several ways: what says most about the CSMS goes first.
 _PRECEDENCE = ("dns", "resources", "tls", "refused", "timeout", "unreachable")
 
@@ -101,7 +109,8 @@ def _words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return str(error.reason or error.strerror or error).replace("_", " ").lower()
+        said = str(error.reason or error.strerror or error).replace("_", " ").lower()
+        return next((f"{told} ({said})" for alert, told in _ALERTS.items() if alert in said), said)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

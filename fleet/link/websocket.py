@@ -21,7 +21,8 @@ from attrs.validators import gt
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed
-from fleet.core.effects import CloseLink, LinkOrder, OpenLink, SetPingInterval
+from fleet.core.credentials import Credentials
+from fleet.core.effects import CloseLink, LinkOrder, OpenLink, SetPingInterval, UseCredentials
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkReport, LinkUp
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import Endpoint
@@ -59,13 +60,15 @@ async def run_link(
     backoff: Backoff = _BACKOFF,
     open_stream: OpenStream | None = None,
     limits: Limits = _LIMITS,
+    endpoint_for: Callable[[Credentials], Endpoint] | None = None,
 ) -> None:
     """Keep one charge point connected until a `CloseLink(reconnect=False)`, or until either mailbox is closed.
 
     `connect` is awaited before the first connection only (the ramp); `jitter` gives the fraction in [0, 1) of the
-    longest wait after so many failures in a row; `open_stream` stands in for TCP and TLS.
+    longest wait after so many failures in a row; `open_stream` stands in for TCP and TLS; `endpoint_for` is where to
+    connect with other credentials than those it begins with.
     """
-    await _Link(endpoint, orders, up, jitter, connect, backoff, open_stream, limits).run()
+    await _Link(endpoint, orders, up, jitter, connect, backoff, open_stream, limits, endpoint_for).run()
 
 
 @define(eq=False)
@@ -78,6 +81,8 @@ class _Link:
     backoff: Backoff
     open_stream: OpenStream | None
     limits: Limits
+    endpoint_for: Callable[[Credentials], Endpoint] | None = None
+    following: Endpoint | None = None
     failures: int = 0
     ping_interval_s: float = 0.0
     ping_at: float = math.inf
@@ -120,6 +125,9 @@ class _Link:
 
     async def _live_once(self) -> None:
         """Connect, talk, end. Afterwards `up_at`, `failure`, `asked` and `orphaned` tell what happened."""
+        if self.following is not None:
+            # Not earlier: what is told of the last connection's end must show nothing of what that one was opened with.
+            self.endpoint, self.following = self.following, None
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
@@ -199,7 +207,7 @@ class _Link:
                 if self.open_stream is not None:
                     opened = Opened(await self.open_stream())
                 else:
-                    opened = await open_wire_stream(target, self.endpoint.ssl_context)
+                    opened = await open_wire_stream(target, self.endpoint.tls_context)
             except StageFailed as stage:
                 self._fail(stage.failure)
                 return None
@@ -307,6 +315,8 @@ class _Link:
             self.asked = order
         elif isinstance(order, OpenLink):
             self.asked = None
+        elif isinstance(order, UseCredentials) and self.endpoint_for is not None:
+            self.following = self.endpoint_for(order.credentials)
 
     async def _send(self, socket: WebSocketConnection, text: str) -> None:
         self.sending = True

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import trio
 
-from fleet.link.endpoint import Target, default_ssl_context
-from fleet.link.failures import Failure, answer_failed, connecting_failed, slow_reader
+from fleet.link.endpoint import CertificateUnusable, Target
+from fleet.link.failures import Failure, answer_failed, connecting_failed, one_line, slow_reader
 
 OpenStream = Callable[[], Awaitable[trio.abc.Stream]]
 
@@ -38,8 +38,11 @@ class Opened(NamedTuple):
     tls_s: float | None = None
 
 
-async def open_wire_stream(target: Target, context: ssl.SSLContext | None) -> Opened:
-    """A TCP stream to the target, TLS on it for wss; raises `StageFailed`. Cancelled, it leaves nothing open."""
+async def open_wire_stream(target: Target, context: Callable[[], ssl.SSLContext]) -> Opened:
+    """A TCP stream to the target, TLS on it for wss; raises `StageFailed`. Cancelled, it leaves nothing open.
+
+    `context` is asked when TLS is to begin, and what it gives is used before anybody else can ask.
+    """
     began_at = trio.current_time()
     try:
         plain = await trio.open_tcp_stream(target.host, target.port)
@@ -48,11 +51,12 @@ async def open_wire_stream(target: Target, context: ssl.SSLContext | None) -> Op
     connected_at = trio.current_time()
     if not target.secure:
         return Opened(plain, connected_at - began_at)
-    secured = trio.SSLStream(
-        plain, context or default_ssl_context(), server_hostname=target.host, https_compatible=True
-    )
     try:
+        secured = trio.SSLStream(plain, context(), server_hostname=target.host, https_compatible=True)
         await secured.do_handshake()
+    except CertificateUnusable as unusable:
+        await trio.aclose_forcefully(plain)
+        raise StageFailed(Failure("tls", one_line(str(unusable)))) from None
     except (trio.BrokenResourceError, OSError, ValueError) as error:
         await trio.aclose_forcefully(plain)
         raise StageFailed(connecting_failed(error, stage="tls")) from None

@@ -180,6 +180,8 @@ async def test_no_certificate_or_a_strangers_ends_the_tls_handshake(tmp_path: Pa
             # With TLS 1.3 the charge point is told when it has sent its request already.
             with pytest.raises(trio.BrokenResourceError):
                 await bench.refused(context=context)
+        while len(bench.notes) < 2:
+            await trio.sleep(0.01)
         assert {rule for rule, _ in bench.notes} == {"tls"}
         assert any("certificate" in detail for _, detail in bench.notes)
 
