@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import frozen
 
 from fleet.errors import EXIT_DONE, EXIT_EXPECTATION, EXIT_INTERRUPTED, EXIT_INVALID
-from fleet.observe.board import Board, ChargePointState
+from fleet.observe.board import Board
 from fleet.observe.books import Balance, Books
 from fleet.observe.durations import Durations
 from fleet.observe.health import Health
@@ -102,10 +102,10 @@ def assemble(listeners: Listeners, balance: Balance, run: Circumstances) -> Summ
     board, health = listeners.board, listeners.health
     objectives = (*_measured(listeners, balance, run), *built_in(balance, run.objectives))
     shortcomings = health.shortcomings() if run.measuring else ()
-    given_up = board.by_state[ChargePointState.GIVEN_UP]
     incomplete = run.incomplete
-    if given_up:
-        incomplete += (f"{given_up} of {board.charge_points} charge points crashed too often and were given up",)
+    if given_up := board.given_up.total:
+        # Who was taken out of the fleet after that is missing all the same.
+        incomplete += (f"charge points that crashed too often and were given up: {given_up}",)
     result, reasons = _judge(run, objectives, shortcomings, incomplete)
     return Summary(
         format=FORMAT,
@@ -219,7 +219,7 @@ def _charge_points(board: Board, started_at: float) -> ChargePoints:
         connect_failures=_counts(board.connect_failures),
         restarts=_counts(board.restarts),
         crashes=_counts(board.crashes),
-        given_up=board.by_state[ChargePointState.GIVEN_UP],
+        given_up=board.given_up.total,
         given_up_for=_counts(board.given_up),
         cases={word: tuple(cases) for tally in (board.crashes, board.given_up) for word, cases in tally.cases.items()},
     )
