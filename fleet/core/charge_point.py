@@ -102,7 +102,7 @@ class ChargePoint:
         self.memory = memory
         self.dialect = dialect
         self.configuration = Configuration(plan.configuration, memory.configuration, len(plan.connectors))
-        self.authorizer = Authorizer(self.configuration, memory.id_tags)
+        self.authorizer = Authorizer(self.configuration, memory.id_tags, memory.local_list)
         self.registration = Registration()
         self.exchange = Exchange(dialect.catalogue, memory.outbox, message_id, call_timeout_s)
         self.views = views.at_power_up(memory)

@@ -181,6 +181,16 @@ class Configuration:
         return int(self._text("HeartbeatInterval"))
 
     @property
+    def local_auth_list_enabled(self) -> bool:
+        """Whether there is a local list, to be sent and to be used."""
+        return self._text("LocalAuthListEnabled") == "true" and self.supports("LocalAuthListManagement")
+
+    @property
+    def local_auth_list_max_length(self) -> int:
+        """How many id tags the local list may hold."""
+        return int(self._text("LocalAuthListMaxLength"))
+
+    @property
     def local_authorize_offline(self) -> bool:
         """Whether a remembered id tag may charge while offline."""
         return self._text("LocalAuthorizeOffline") == "true"
@@ -201,6 +211,11 @@ class Configuration:
         return int(self._text("NumberOfConnectors"))
 
     @property
+    def reserve_connector_zero_supported(self) -> bool:
+        """Whether any connector may be reserved, as well as a certain one."""
+        return self._text("ReserveConnectorZeroSupported") == "true"
+
+    @property
     def reset_retries(self) -> int:
         """How often an unsuccessful reset is tried again."""
         return int(self._text("ResetRetries"))
@@ -214,6 +229,11 @@ class Configuration:
     def authorization_key(self) -> str | None:
         """The password of HTTP basic authentication; None is the one that the charge point was put up with."""
         return self._text("AuthorizationKey") or None
+
+    @property
+    def send_local_list_max_length(self) -> int:
+        """How many id tags one SendLocalList.req may hold."""
+        return int(self._text("SendLocalListMaxLength"))
 
     @property
     def stop_transaction_on_invalid_id(self) -> bool:

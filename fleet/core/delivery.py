@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from fleet.commands.vocabulary import StopTransaction
+from fleet.core import service_local
 from fleet.core.answers import IdTagInfo, TransactionAccepted, TransactionClosed
 from fleet.core.orders import BindTransaction, DenyAuthorization, GrantAuthorization, StopEnergy
 from fleet.core.reports import (
@@ -75,7 +76,7 @@ def accepted(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionA
     key, connector, info = report.transaction, report.connector, answer.info
     charge_point.exchange.bind(key, answer.transaction_id)
     charge_point.observe(TransactionBound(connector, key, answer.transaction_id, now))
-    charge_point.authorizer.learn(report.id_tag, info)
+    service_local.learn(charge_point, report.id_tag, info, now)
     running = charge_point.views[connector].started
     if running is None or running.transaction != key:
         return
@@ -98,7 +99,7 @@ def closed(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionClo
     energy_wh = report.meter_stop_wh - charge_point.memory.starts_wh.pop(key)
     charge_point.observe(TransactionDelivered(report.connector, key, transaction_id, energy_wh, now))
     if answer.info is not None and report.id_tag is not None:
-        charge_point.authorizer.learn(report.id_tag, answer.info)
+        service_local.learn(charge_point, report.id_tag, answer.info, now)
 
 
 def lost(charge_point: ChargePoint, outgoing: Outgoing, reason: str, now: float) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from fleet.commands.vocabulary import Authorize, ForceStatus, SendBoot, SendDataTransfer, SendHeartbeat, SendRaw
+from fleet.core import service_local
 from fleet.core.answers import CentralAnswer, IdTagJudged
 from fleet.core.reports import StatusChanged
 from fleet.ocpp.converter import unstructure
@@ -72,14 +73,16 @@ def dictate(
         charge_point.answer(token)
 
 
-def completed(charge_point: ChargePoint, dictator: Dictator, event: Completed, answer: CentralAnswer | None) -> None:
+def completed(
+    charge_point: ChargePoint, dictator: Dictator, event: Completed, answer: CentralAnswer | None, now: float
+) -> None:
     """The CSMS answered; `answer` is what the charge point made of it, None for a raw message's."""
     match answer:
         case None:
             value = event.response
         case IdTagJudged(info=info):
             if dictator.id_tag is not None:
-                charge_point.authorizer.learn(dictator.id_tag, info)
+                service_local.learn(charge_point, dictator.id_tag, info, now)
             value = info.status
         case _:
             value = unstructure(event.response) or None

@@ -93,7 +93,7 @@ CORE = (
     Key(26, "StopTxnAlignedDataMaxLength", _INTEGER, "20", readonly=True, required=False),
     Key(27, "StopTxnSampledData", _MEASURANDS, ""),
     Key(28, "StopTxnSampledDataMaxLength", _INTEGER, "20", readonly=True, required=False),
-    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, "Core,SmartCharging", readonly=True),
+    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, "Core,LocalAuthListManagement,SmartCharging", readonly=True),
     Key(30, "SupportedFeatureProfilesMaxLength", _INTEGER, "6", readonly=True, required=False),
     # No attempt at all would lose every transaction: at least one.
     Key(31, "TransactionMessageAttempts", _INTEGER, "3", minimum=1),
@@ -101,6 +101,12 @@ CORE = (
     Key(33, "UnlockConnectorOnEVSideDisconnect", _BOOLEAN, "true"),
     Key(34, "WebSocketPingInterval", _INTEGER, "60", required=False),
 )
+LOCAL_LIST = (
+    Key(1, "LocalAuthListEnabled", _BOOLEAN, "true", chapter="9.2"),
+    Key(2, "LocalAuthListMaxLength", _INTEGER, "1000", readonly=True, chapter="9.2"),
+    Key(3, "SendLocalListMaxLength", _INTEGER, "250", readonly=True, chapter="9.2"),
+)
+RESERVATION = (Key(1, "ReserveConnectorZeroSupported", _BOOLEAN, "true", readonly=True, required=False, chapter="9.3"),)
 SMART_CHARGING = (
     Key(1, "ChargeProfileMaxStackLevel", _INTEGER, "10", readonly=True, chapter="9.4"),
     Key(2, "ChargingScheduleAllowedChargingRateUnit", Kind.RATES, "Current,Power", readonly=True, chapter="9.4"),
@@ -121,7 +127,7 @@ SECURITY = (
     Key(5, "CpoName", Kind.TEXT, "Fleet", required=False, maximum=255, chapter="security"),
     Key(6, "SecurityProfile", _INTEGER, "0", maximum=3, chapter="security"),
 )
-EVERY = CORE + SMART_CHARGING + SECURITY
+EVERY = CORE + LOCAL_LIST + RESERVATION + SMART_CHARGING + SECURITY
 KEYS: Mapping[str, Key] = {key.name: key for key in EVERY}
 
 _BY_FOLDED_NAME = {key.name.casefold(): key for key in EVERY}

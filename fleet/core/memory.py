@@ -14,6 +14,7 @@ from attrs import Factory, define
 
 from fleet.commands.vocabulary import EV
 from fleet.core.answers import IdTagInfo
+from fleet.core.local_list import LocalList
 from fleet.core.meter import Meter
 from fleet.core.profiles import Installed
 from fleet.core.quartz import Quartz
@@ -53,7 +54,8 @@ class ConnectorMemory:
 class ChargePointMemory:
     """One charge point's memory; `connectors[0]` is connector 1.
 
-    `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache; `unheard` are facts
+    `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache (by id tag in lower
+    case) and `local_list` the local authorisation list; `unheard` are facts
     that the last life didn't live to deal with; `starts_wh` the register at the start of each transaction that the
     CSMS hasn't closed yet, by key; `inoperative` is connector 0's availability; `transactions_begun`
     numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable;
@@ -66,6 +68,7 @@ class ChargePointMemory:
     connectors: tuple[ConnectorMemory, ...]
     configuration: dict[str, str] = Factory(dict)
     id_tags: dict[str, IdTagInfo] = Factory(dict)
+    local_list: LocalList = Factory(LocalList)
     unheard: list[ConnectorReport] = Factory(list)
     starts_wh: dict[str, int] = Factory(dict)
     profiles: list[Installed] = Factory(list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fleet.core import delivery, dictation, views
+from fleet.core import delivery, dictation, service_local, views
 from fleet.core.answers import Acknowledged, Booted, IdTagJudged, TimeTold, TransactionAccepted, TransactionClosed
 from fleet.core.authorization import Denied, Granted
 from fleet.core.dictation import Dictator
@@ -24,7 +24,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
     context = outgoing.context
     dictator = context if type(context) is Dictator else None
     if dictator is not None and outgoing.raw:
-        dictation.completed(charge_point, dictator, event, None)
+        dictation.completed(charge_point, dictator, event, None, now)
         return
     answer = charge_point.dialect.answer(event.response)
     if type(answer) is not Acknowledged:
@@ -42,7 +42,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         case IdTagJudged():
             if dictator is None:
                 request = cast(AuthorizationRequested, context)
-                charge_point.authorizer.learn(request.id_tag, answer.info)
+                service_local.learn(charge_point, request.id_tag, answer.info, now)
                 delivery.judged(charge_point, request.connector, request.id_tag, answer.info)
         case TransactionAccepted():
             delivery.accepted(charge_point, outgoing, answer, now)
@@ -51,7 +51,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         case Booted():
             charge_point.booted(answer, now)
     if dictator is not None:
-        dictation.completed(charge_point, dictator, event, answer)
+        dictation.completed(charge_point, dictator, event, answer, now)
 
 
 def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
-from fleet.core import charging_limits, instructions, views
+from fleet.core import charging_limits, instructions, service_local, views
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -17,6 +17,8 @@ from fleet.core.answers import (
     DataReceived,
     KeyChange,
     KeysWanted,
+    LocalListSent,
+    LocalListVersionWanted,
     ProfilesCleared,
     ProfileSet,
     RemoteStart,
@@ -70,6 +72,8 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             _unlock(charge_point, message_id, request)
         case DataReceived():
             charge_point.respond(message_id, dialect.transfer_response(_transfer(charge_point, request)))
+        case LocalListSent() | LocalListVersionWanted():
+            service_local.serve(charge_point, message_id, request)
         case ProfileSet():
             charge_point.respond(message_id, dialect.profile_response(charging_limits.put(charge_point, request, now)))
             charging_limits.refresh(charge_point, now)

@@ -1,6 +1,6 @@
 """Keys, the cache, other profiles and vendors: OCPP 1.6 sections 5.3, 5.4, 5.6, 5.8 and 9.1.
 
-TC_019, 021, 040_1, 040_2, 042_1, 043_NotSupported, 061_1, 062.
+TC_019, 021, 040_1, 040_2, 061_1, 062.
 """
 
 from typing import Any
@@ -115,18 +115,6 @@ async def test_tc_040_2_cs_configuration_key_invalid_value(autojump_clock: Any, 
         before = await s.call("GetConfiguration", {"key": [key]})
         assert await s.call("ChangeConfiguration", {"key": key, "value": value}) == REJECTED
         assert await s.call("GetConfiguration", {"key": [key]}) == before
-
-
-async def test_tc_042_1_cs_get_local_list_version_not_supported(autojump_clock: Any) -> None:
-    async with stage() as s:
-        code, _ = await s.call("GetLocalListVersion")
-        assert code == "NotSupported"
-
-
-async def test_tc_043_1_cs_send_local_authorization_list_not_supported(autojump_clock: Any) -> None:
-    async with stage() as s:
-        code, _ = await s.call("SendLocalList", {"listVersion": 1, "updateType": "Full"})
-        assert code == "NotSupported"
 
 
 async def test_an_action_that_ocpp_does_not_have_is_not_implemented(autojump_clock: Any) -> None:

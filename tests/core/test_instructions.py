@@ -126,7 +126,7 @@ def test_an_authorize_by_hand_fills_the_cache_and_tells_no_connector(bench: Benc
     ask(bench, Authorize("TAG"), connector=1)
     bench.answer(ACCEPTED)
     assert answered(bench) == (None, AuthorizationStatus.ACCEPTED)
-    assert bench.memory.id_tags["TAG"].status is AuthorizationStatus.ACCEPTED
+    assert bench.memory.id_tags["tag"].status is AuthorizationStatus.ACCEPTED
     assert len(bench.orders) == orders
 
 

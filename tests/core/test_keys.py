@@ -6,6 +6,8 @@ from fleet.core.keys import (
     CORE,
     EVERY,
     KEYS,
+    LOCAL_LIST,
+    RESERVATION,
     SECURITY,
     SMART_CHARGING,
     VALUE_LENGTH_MAX,
@@ -58,6 +60,14 @@ WebSocketPingInterval                optional  RW  integer
 """.strip().splitlines()
 
 
+SECTION_9_2 = """
+LocalAuthListEnabled                     required  RW  boolean
+LocalAuthListMaxLength                   required  R   integer
+SendLocalListMaxLength                   required  R   integer
+""".strip().splitlines()
+SECTION_9_3 = """
+ReserveConnectorZeroSupported            optional  R   boolean
+""".strip().splitlines()
 SECTION_9_4 = """
 ChargeProfileMaxStackLevel               required  R   integer
 ChargingScheduleAllowedChargingRateUnit  required  R   CSL
@@ -74,9 +84,22 @@ CertificateStoreMaxLength                required  R   integer
 CpoName                                  optional  RW  text
 SecurityProfile                          required  RW  integer
 """.strip().splitlines()
+CHAPTERS = {
+    "9.1": SECTION_9_1,
+    "9.2": SECTION_9_2,
+    "9.3": SECTION_9_3,
+    "9.4": SECTION_9_4,
+    "security": SECURITY_EXTENSION,
+}
 ROWS = [
     (chapter, number, row)
-    for chapter, rows in (("9.1", SECTION_9_1), ("9.4", SECTION_9_4), ("security", SECURITY_EXTENSION))
+    for chapter, rows in (
+        ("9.1", SECTION_9_1),
+        ("9.2", SECTION_9_2),
+        ("9.3", SECTION_9_3),
+        ("9.4", SECTION_9_4),
+        ("security", SECURITY_EXTENSION),
+    )
     for number, row in enumerate(rows, start=1)
 ]
 
@@ -94,6 +117,8 @@ def test_the_tables_say_what_the_specification_says(chapter: str, number: int, r
 
 def test_there_are_no_other_keys() -> None:
     assert [key.name for key in CORE] == [row.split()[0] for row in SECTION_9_1]
+    assert [key.name for key in LOCAL_LIST] == [row.split()[0] for row in SECTION_9_2]
+    assert [key.name for key in RESERVATION] == [row.split()[0] for row in SECTION_9_3]
     assert [key.name for key in SMART_CHARGING] == [row.split()[0] for row in SECTION_9_4]
     assert [key.name for key in SECURITY] == [row.split()[0] for row in SECURITY_EXTENSION]
 

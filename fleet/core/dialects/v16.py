@@ -76,13 +76,19 @@ SERVED = frozenset(
         "RemoteStopTransaction",
         "Reset",
         "UnlockConnector",
+        # LocalAuthListManagement
+        "GetLocalListVersion",
+        "SendLocalList",
         # Smart charging
         "ClearChargingProfile",
         "GetCompositeSchedule",
         "SetChargingProfile",
     }
 )
-"""The actions that `fleet.core.service` has an answer to; of the others OCPP 1.6 knows, the CSMS hears NotSupported."""
+"""The actions that `fleet.core.service` and the modules beside it have an answer to.
+
+Of the others that OCPP 1.6 knows, the CSMS hears NotSupported.
+"""
 
 
 _OTHER_ANSWERS: tuple[Callable[[object], CentralAnswer | None], ...] = (v16_firmware.answer, v16_security.answer)
