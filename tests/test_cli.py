@@ -47,6 +47,8 @@ def command_that(fails: BaseException) -> cli.Command:
             "argument --duration: expected a duration such as '30s' or '10m', got 'soon'",
         ),
         (["check", "--seed", "x"], "argument --seed: expected a whole number, got 'x'"),
+        (["check", "--seed", "9" * 20], "argument --seed: expected a whole number of 64 bits, got 9999"),
+        (["check", "--id", "CP\udcff{}"], "argument --id: expected a pattern such as 'CP{:04}', got 'CP\\udcff{}'"),
         (["check", "--set", "HeartbeatInterval"], "argument --set: expected KEY=VALUE such as HeartbeatInterval=60"),
         (["check", "--set", "Heartbeat=6"], "argument --set: Heartbeat: no such configuration key"),
         (["check", "--set", "HeartbeatInterval=often"], "argument --set: HeartbeatInterval: expected a whole number"),

@@ -119,10 +119,12 @@ def whole(least: int, most: int = 2**31 - 1) -> Callable[[object], int]:
 
 
 def read_seed(value: object) -> int:
-    """Any whole number."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise expected("a whole number", value)
+    """Any whole number that a summary can hold."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise expected("a whole number", value)
+    if not -(2**63) <= value < 2**63:
+        raise expected("a whole number of 64 bits", value)
+    return value
 
 
 def number(least: float, most: float = math.inf) -> Callable[[object], float]:
@@ -148,7 +150,7 @@ def text(length_max: int) -> Callable[[object], str]:
     """Reads a text of 1 to `length_max` characters; OCPP's CiString types have such limits."""
 
     def read(value: object) -> str:
-        if isinstance(value, str) and 1 <= len(value) <= length_max:
+        if isinstance(value, str) and 1 <= len(value) <= length_max and _is_unicode(value):
             return value
         raise expected(f"a text of 1 to {length_max} characters", value)
 
@@ -157,9 +159,18 @@ def text(length_max: int) -> Callable[[object], str]:
 
 def read_pattern(value: object) -> str:
     """A text in which `{}` (or `{:04}`, with leading zeros) stands for the index."""
-    if isinstance(value, str) and value and _takes_an_index(value):
+    if isinstance(value, str) and value and _is_unicode(value) and _takes_an_index(value):
         return value
     raise expected("a pattern such as 'CP{:04}'", value)
+
+
+def _is_unicode(text: str) -> bool:
+    """Can it be said at all? Bytes that are no UTF-8 can come from a command line, as half surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # Digits, or digits with leading zeros; not so many that one name fills a screen.

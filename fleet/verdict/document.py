@@ -260,7 +260,28 @@ class Summary:
 
 def dump(summary: Summary) -> bytes:
     """The document as JSON, a line per top-level field being more than people need."""
-    return orjson.dumps(_converter().unstructure(summary), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    raw = _converter().unstructure(summary)
+    try:
+        return _packed(raw)
+    except TypeError:
+        # The name of a file may be no Unicode, and it stands in a reason: that must not cost a night's figures.
+        return _packed(_in_unicode(raw))
+
+
+def _packed(raw: Any) -> bytes:
+    return orjson.dumps(raw, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _in_unicode(value: Any) -> Any:
+    """A JSON value with what is no Unicode in its texts spelt out."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_in_unicode(name): _in_unicode(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_in_unicode(inner) for inner in value]
+    return value
 
 
 def load(path: Path) -> Summary:

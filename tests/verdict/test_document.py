@@ -8,6 +8,8 @@ from counterparts.summaries import HOSTILE, passed_summary, sample_summary
 
 from fleet.errors import ConfigurationError
 from fleet.verdict.document import VERSION, as_json, dump, load
+from fleet.verdict.junit import render_junit
+from fleet.verdict.page import render_page
 
 
 def complaint(path: Path) -> str:
@@ -33,6 +35,14 @@ def test_what_is_written_reads_back_as_it_was(summary: Any, tmp_path: Path) -> N
     path = tmp_path / "summary.json"
     path.write_bytes(dump(summary))
     assert load(path) == summary
+
+
+def test_a_name_that_is_no_unicode_costs_nobody_the_summary(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    path.write_bytes(dump(sample_summary(reasons=("cannot read records from \udcff.jsonl",))))
+    assert load(path) == sample_summary(reasons=("cannot read records from \\udcff.jsonl",))
+    render_junit(sample_summary(reasons=("\udcff",)))
+    assert render_page(sample_summary(reasons=("\udcff",))).encode()
 
 
 def test_the_file_says_first_what_it_is() -> None:
