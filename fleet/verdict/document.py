@@ -123,7 +123,10 @@ class Served:
 
 @frozen
 class Transactions:
-    """What became of transactions. `open` are those that never ended."""
+    """What became of transactions. `open` are those that never ended.
+
+    `lost` are those whose end never reached the CSMS, or that it acknowledged and then had no record of.
+    """
 
     started: int
     stopped: int

@@ -157,8 +157,7 @@ def _alone(summary: Summary) -> dict[str, float]:
         "transactions": transactions.started,
         "open_transactions": transactions.open + found.get("open-in-records", 0),
         "abandoned_transactions": transactions.abandoned,
-        # Those whose end never reached the CSMS, and those that it acknowledged and then had no record of.
-        "lost_transactions": transactions.stopped - transactions.delivered + found.get("missing", 0),
+        "lost_transactions": transactions.lost,
         "lost_messages": sum(fate.lost for fate in summary.transaction_messages.values()),
         "energy_difference_wh": summary.books.difference_wh,
         "book_violations": sum(found.values()),
