@@ -35,10 +35,13 @@ class RollingFile:
         self._rolls = False
         self.lines = 0
         """Lines written so far, all files together."""
+        self.earlier: Path | None = None
+        """Where that is now which was there already."""
         try:
             self._open()
             if self._size:
                 self._roll()
+                self.earlier = None if self._files_max == 1 else self._numbered(1)
         except BlockingIOError:
             self.close()
             raise ConfigurationError(f"{path}: another process writes there") from None

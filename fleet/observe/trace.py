@@ -88,6 +88,8 @@ class Trace:
         self.lost = 0
         self.stopped: str | None = None
         self._file = RollingFile(path, size_max_bytes, files_max)
+        if self._file.earlier is not None:
+            say(f"fleet: {path} was there already: it is {self._file.earlier.name} now, of {files_max} that are kept")
         self._lines = FrameLines(clock, Redaction(secrets))
         self._say = say
         self._buffer_max = buffer_max_bytes

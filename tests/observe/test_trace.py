@@ -398,6 +398,16 @@ async def test_a_large_trace_rolls(tracing: MakeTrace, path: Path) -> None:
     assert [line["id"] for line in lines_in(*parts)][-5:] == ["25", "26", "27", "28", "29"]
 
 
+async def test_what_an_earlier_run_left_moves_on_and_that_is_said(tracing: MakeTrace, path: Path, said: Said) -> None:
+    path.write_text("an earlier one\n")
+    trace = tracing()
+    trace.report("CP1", FrameSent(HEARTBEAT, 0.0))
+    await trace.close()
+    assert path.with_name("wire.1.jsonl").read_text() == "an earlier one\n"
+    assert len(lines_in(path)) == 1
+    assert said == [f"fleet: {path} was there already: it is wire.1.jsonl now, of 10 that are kept"]
+
+
 def test_a_path_that_cant_be_written_is_said_before_anything_runs(tracing: MakeTrace, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere/wire\.jsonl: can't write there: No such file or directory"):
         tracing(tmp_path / "nowhere" / "wire.jsonl")
