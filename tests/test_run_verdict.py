@@ -115,6 +115,7 @@ def test_a_run_without_hope_ends_early_and_has_failed(tmp_path: Path) -> None:
         (["--linger", "30s"], "--linger: expected --metrics ADDRESS beside it"),
         (["--trace-size", "5MB"], "--trace-size: expected --trace FILE beside it"),
         (["--trace", "/no/such/folder/trace.jsonl"], "--trace: /no/such/folder/trace.jsonl: can't write there"),
+        (["--records", "/dev/full"], "--records /dev/full: expected a file"),
         (["--report", "/etc/hostname"], "--report /etc/hostname: expected a folder, and that is a file"),
     ],
 )

@@ -40,7 +40,7 @@ from fleet.observe.board import Board
 from fleet.observe.books import Balance
 from fleet.observe.journal import EventKind
 from fleet.observe.progress import show_progress
-from fleet.observe.records import Record, read_records
+from fleet.observe.records import Record, read_records, require_records
 from fleet.quantities import format_duration
 from fleet.verdict import report
 from fleet.verdict.assemble import Circumstances, assemble
@@ -118,6 +118,8 @@ async def run(
     limits.require(config.charge_point_count)
     # Said before anything is started, should the password or the certificates not be there, or a port be taken.
     links = WebSocketLinks(config.csms.url, config.csms, seed, Dialect16.subprotocol, manner.password)
+    if records is not None:
+        require_records(records, written=config.csms.url is None)
     if outputs.report is not None:
         report.prepare(outputs.report)
     password = config.csms.password() if manner.password is None else manner.password

@@ -8,16 +8,18 @@ A CSMS that was told twice may write it twice, as long as it says the same. What
 double booking.
 """
 
+import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 from attrs import define
 
-from fleet.errors import FleetError
+from fleet.errors import ConfigurationError, FleetError
 from fleet.observe.ledger import STARTED, STOPPED, Entry, Findings, Pages, id_tag_mark, in_64_bits
 
 Record = Mapping[str, Any]
@@ -28,8 +30,26 @@ _NUMBERS = 2**64
 _ORIGIN = 2**63
 _OF_START = ("connector", "meter_start_wh")
 _OF_STOP = (*_OF_START, "meter_stop_wh", "energy_wh")
+LINE_MAX_BYTES = 1_000_000
 UNKNOWN_MAX = 10_000
 """Records that nobody here knows, of which more is said than how many they are."""
+
+
+def require_records(path: Path, *, written: bool) -> None:
+    """See, before anything runs, that records can be read there later, or `written` by the embedded CSMS.
+
+    Those of another CSMS may not be there yet. A device or a pipe is no place for them: some never end. Raises
+    ConfigurationError.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(f"--records {path}: expected a file")
+        if written or path.exists():
+            path.open("ab" if written else "rb").close()
+        else:
+            path.parent.stat()
+    except OSError as error:
+        raise ConfigurationError(f"--records {path}: {error.strerror or error}") from None
 
 
 def read_records(path: Path, offset: int = 0) -> Iterator[Record]:
@@ -40,11 +60,18 @@ def read_records(path: Path, offset: int = 0) -> Iterator[Record]:
     """
     try:
         with path.open("rb") as lines:
+            size = os.fstat(lines.fileno()).st_size
+            if size < offset:
+                raise FleetError(
+                    f"{path} has {size} bytes and had {offset} before the run: expected records that only grow"
+                )
             lines.seek(offset)
-            for number, line in enumerate(lines, start=1):
-                if not line.endswith(b"\n"):
-                    return
+            for number, line in enumerate(iter(partial(lines.readline, LINE_MAX_BYTES), b""), start=1):
                 where = f"{path}, line {number}" + (f" after byte {offset}" if offset else "")
+                if not line.endswith(b"\n"):
+                    if len(line) == LINE_MAX_BYTES:
+                        raise FleetError(f"{where}: expected a record, of less than {LINE_MAX_BYTES} bytes")
+                    return
                 try:
                     record = orjson.loads(line)
                 except orjson.JSONDecodeError as error:
