@@ -16,11 +16,22 @@ from collections.abc import Callable
 from typing import assert_never
 
 from fleet.commands.vocabulary import ChangeAvailability, ConnectorCommand
-from fleet.core import absence, charging_limits, delivery, emergency, instructions, outcomes, service, views
+from fleet.core import (
+    absence,
+    charging_limits,
+    delivery,
+    emergency,
+    instructions,
+    outcomes,
+    reconnection,
+    service,
+    views,
+)
 from fleet.core.answers import Booted
 from fleet.core.authorization import AskCentral, Authorizer, Denied, Granted
 from fleet.core.charging_limits import ChargingLimits
 from fleet.core.configuration import Configuration
+from fleet.core.credentials import Trial
 from fleet.core.dialect import Dialect, Said
 from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, SetPingInterval
 from fleet.core.instructions import Ending, Instruct
@@ -50,6 +61,7 @@ from fleet.core.reports import (
     PoweredUp,
     ProtocolViolated,
     Registered,
+    RegisterMoved,
     StatusChanged,
     TransactionStarted,
     TransactionStopped,
@@ -83,6 +95,7 @@ class ChargePoint:
         "registration",
         "settings",
         "speaking_since",
+        "trial",
         "utc_offset_s",
         "views",
         "waiting_for_link",
@@ -121,6 +134,8 @@ class ChargePoint:
         """What the connectors are to obey."""
         self.pulse = Pulse()
         self.limits = ChargingLimits()
+        self.trial: Trial | None = None
+        """New credentials that have not got it in yet."""
         self._outbox_seen = len(memory.outbox)
         self._oldest_seen = memory.outbox.oldest_due_at
         self._effects: list[Effect] = []
@@ -140,6 +155,7 @@ class ChargePoint:
 
     def start(self, now: float) -> list[Effect]:
         """Power up."""
+        reconnection.start(self)
         absence.start(self)
         self.configure(now)
         charging_limits.refresh(self, now)
@@ -179,7 +195,8 @@ class ChargePoint:
                 self.views[message.connector].plugged = message.plugged
             case ConnectFailed():
                 absence.connect_failed(self, message)
-            case PowerChanged():
+                reconnection.connect_failed(self, message)
+            case PowerChanged() | RegisterMoved():
                 pass  # for observers only
             case _:
                 assert_never(message)
@@ -394,6 +411,7 @@ class ChargePoint:
         self.online = True
         self.oracle.connected()
         absence.link_up(self)
+        reconnection.link_up(self, now)
         self.exchange.link_up(now)
         self._effects.append(SetPingInterval(self.configuration.websocket_ping_interval_s))
         self.registration.link_up(now)

@@ -31,7 +31,7 @@ from fleet.commands.vocabulary import (
     SetConfiguration,
     StopTransaction,
 )
-from fleet.core import absence, dictation, emergency, quartz
+from fleet.core import absence, dictation, emergency, quartz, reconnection
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
@@ -104,6 +104,8 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
             charge_point.change_availability(0, availability, now)
         case Reset(kind=kind):
             reset(charge_point, kind, now)
+        case SetConfiguration(key=key, value=value) if reconnection.concerns(key):
+            return reconnection.set_key(charge_point, key, value)
         case SetConfiguration(key=key, value=value):
             try:
                 charge_point.configuration.set(key, value)

@@ -14,6 +14,7 @@ from attrs import Factory, define
 
 from fleet.commands.vocabulary import EV
 from fleet.core.answers import IdTagInfo
+from fleet.core.credentials import Credentials, OwnCertificate
 from fleet.core.local_list import LocalList
 from fleet.core.meter import Meter
 from fleet.core.profiles import Installed
@@ -62,6 +63,7 @@ class ChargePointMemory:
     `emergency`: somebody pressed the emergency stop, a button that stays in. `quartz`: how its clock is off,
     None where it isn't.
     `profiles` are the charging profiles.
+    `certificate` is the one that the CSMS had signed; `proposed` are credentials that have not got it in yet.
     """
 
     outbox: Outbox
@@ -76,6 +78,8 @@ class ChargePointMemory:
     away: bool = False
     emergency: bool = False
     quartz: Quartz | None = None
+    certificate: OwnCertificate | None = None
+    proposed: Credentials | None = None
     transactions_begun: int = 0
     incarnation: int = 0
 

@@ -29,6 +29,21 @@ class ConnectorPlan:
 
 
 @frozen
+class SecurityPlan:
+    """With which security profile (0 to 3) it connects, and which it could: it knows a URL, roots and a certificate.
+
+    `has_password`: it has one without being given an AuthorizationKey.
+    """
+
+    profile: int = 0
+    profiles: frozenset[int] = frozenset({0, 1})
+    has_password: bool = False
+
+
+_UNSECURED = SecurityPlan()
+
+
+@frozen
 class ChargePointPlan:
     """One charge point: who it says it is, its connectors (numbered from 1), and its configuration keys.
 
@@ -43,3 +58,4 @@ class ChargePointPlan:
     firmware_version: str | None = None
     configuration: Mapping[str, str] = field(factory=dict)
     reboot_s: float = field(default=1.0, validator=ge(0))
+    security: SecurityPlan = _UNSECURED

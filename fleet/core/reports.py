@@ -121,6 +121,19 @@ class PowerChanged:
 
 
 @frozen
+class RegisterMoved:
+    """The register moved, in whole Wh, though no transaction moved it: a broken meter, or a contactor that sticks.
+
+    While a transaction runs it is the meter that is broken, and the transaction will report what the meter shows.
+    """
+
+    connector: int
+    at: float
+    was_wh: int
+    is_wh: int
+
+
+@frozen
 class Answered:
     """The answer to a command that carried a token; `refusal` is the machine's own words, None when done."""
 
@@ -137,6 +150,7 @@ ConnectorReport = (
     | TransactionStopped
     | MeterSampled
     | PowerChanged
+    | RegisterMoved
     | Answered
 )
 
@@ -344,6 +358,15 @@ class FrameSeen:
     at: float
 
 
+@frozen
+class CredentialsSettled:
+    """New credentials were tried: the charge point is in with them, or (not `adopted`) with the old ones after all."""
+
+    at: float
+    security_profile: int
+    adopted: bool
+
+
 FrameReport = FrameSent | FrameSeen
 ChargePointReport = (
     PoweredUp
@@ -359,6 +382,7 @@ ChargePointReport = (
     | OutboxChanged
     | Restarted
     | GivenUp
+    | CredentialsSettled
     | Drained
 )
 ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport | FrameReport

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
-from fleet.core import charging_limits, instructions, service_local, views
+from fleet.core import charging_limits, instructions, reconnection, service_local, views
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -55,6 +55,8 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             _remote_stop(charge_point, message_id, request, now)
         case AvailabilityWanted():
             _availability(charge_point, message_id, request, now)
+        case KeyChange() if reconnection.concerns(request.key):
+            reconnection.change(charge_point, message_id, request)
         case KeyChange():
             status = charge_point.configuration.change(request.key, request.value)
             charge_point.respond(message_id, dialect.key_change_response(status))

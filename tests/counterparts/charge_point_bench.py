@@ -35,10 +35,15 @@ ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 class Bench:
     """A charge point's machine with one connector, switched on at 0 s and not connected."""
 
-    def __init__(self, configuration: dict[str, str] | None = None, memory: ChargePointMemory | None = None) -> None:
+    def __init__(
+        self,
+        configuration: dict[str, str] | None = None,
+        memory: ChargePointMemory | None = None,
+        plan: ChargePointPlan | None = None,
+    ) -> None:
         self.now = 0.0
         self.memory = memory or ChargePointMemory.blank(1)
-        plan = ChargePointPlan("CP1", (ConnectorPlan(),), configuration=configuration or {})
+        plan = plan or ChargePointPlan("CP1", (ConnectorPlan(),), configuration=configuration or {})
         ids = itertools.count(1)
         self.machine = ChargePoint(plan, self.memory, Dialect16(), lambda: f"m{next(ids)}", EPOCH_S)
         self.frames: list[list[Any]] = []
