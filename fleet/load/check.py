@@ -202,6 +202,11 @@ def _hints(config: RunConfig, load: Load) -> Iterator[str]:
     if ramp_s >= config.duration_s:
         yield f"the ramp takes {format_duration(ramp_s)}: the run ends before everybody is connected"
     for each in config.objectives:
+        if each.abort_on_fail and each.abort_after_s < ramp_s and each.objective.comparison in (">", ">="):
+            yield (
+                f"{each.objective.text} ends the run if it doesn't hold yet during the ramp: give it an abort_after of "
+                f"{format_duration(ramp_s)} or more"
+            )
         if each.abort_on_fail and each.abort_after_s >= config.duration_s:
             yield (
                 f"{each.objective.text} can't end the run when it fails: that begins after "

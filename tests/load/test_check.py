@@ -118,6 +118,10 @@ def test_the_plan_lists_the_objectives_of_the_file_and_of_the_command_line(
         "disconnects == 0",
     ]
     assert "can't end the run" not in printed
+    assert "ramp:" not in printed
+    assert main(["check", str(path), "--duration", "10m", "--connect-rate", "0.5/s"]) == 0
+    hint = "hint: booted >= 99.9% ends the run if it doesn't hold yet during the ramp: give it an abort_after of 3m20s"
+    assert hint in capsys.readouterr().out
     assert main(["check", str(path), "--duration", "1m"]) == 0
     hint = "hint: booted >= 99.9% can't end the run when it fails: that begins after 2m, and the run takes 1m"
     assert hint in capsys.readouterr().out
