@@ -420,6 +420,23 @@ class CableEnd(StrEnum):
     CHARGE_POINT = "ChargePoint"
 
 
+class MeterFault(StrEnum):
+    """What is wrong with a meter: its register sticks, or once jumps up or falls."""
+
+    NONE = "None"
+    STICK = "Stick"
+    JUMP = "Jump"
+    FALL = "Fall"
+
+
+class RelayFault(StrEnum):
+    """What is wrong with a connector's contactor: it stays open, or closed once it is (its contacts are welded)."""
+
+    NONE = "None"
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
 class Current(StrEnum):
     """Alternating or direct current: how the power reaches the car."""
 

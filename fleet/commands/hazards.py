@@ -12,10 +12,12 @@ from attrs import field, frozen
 from attrs.validators import ge, gt, le, optional
 
 from fleet.commands.speech import ToChargePoint, ToConnector
+from fleet.words import MeterFault, RelayFault
 
 _DURATION = {"unit": "s"}
 _TIME = {"unit": "s", "signed": True}
 _SHARE = {"unit": "share"}
+_ENERGY = {"unit": "Wh"}
 
 
 @frozen
@@ -24,6 +26,36 @@ class FailLock(ToConnector):
 
     verb: ClassVar[str] = "lock-failure"
     examples: ClassVar[tuple[str, ...]] = ("lock-failure CP0001/1",)
+
+
+@frozen
+class BreakMeter(ToConnector):
+    """Have the register stick until `none`, or jump or fall now by so much, though not below zero."""
+
+    verb: ClassVar[str] = "meter-fault"
+    examples: ClassVar[tuple[str, ...]] = (
+        "meter-fault CP0001/1 stick",
+        "meter-fault CP0001/1 jump 5kWh",
+        "meter-fault */*@Charging fall",
+        "meter-fault CP0001/1 none",
+    )
+
+    fault: MeterFault
+    energy_wh: float = field(default=1_000.0, validator=gt(0), metadata=_ENERGY)
+
+
+@frozen
+class BreakRelay(ToConnector):
+    """Have the contactor stick: open, nothing flows though Charging; closed, it flows on after a stop."""
+
+    verb: ClassVar[str] = "relay-fault"
+    examples: ClassVar[tuple[str, ...]] = (
+        "relay-fault CP0001/1 open",
+        "relay-fault CP0001/1 closed",
+        "relay-fault CP0001/1 none",
+    )
+
+    fault: RelayFault
 
 
 @frozen

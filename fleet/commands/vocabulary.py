@@ -16,6 +16,8 @@ from attrs.validators import ge, gt, instance_of, le, optional
 
 from fleet.commands.hazards import (
     BendClock,
+    BreakMeter,
+    BreakRelay,
     EmergencyStop,
     FailLock,
     PowerCut,
@@ -356,6 +358,8 @@ ConnectorCommand = (
     | SetEV
     | UnlockConnector
     | FailLock
+    | BreakMeter
+    | BreakRelay
     | Crash
 )
 # `Remove` is not among what a charge point obeys: the fleet lets it drain and forgets it.

@@ -1,7 +1,7 @@
 """Which commands belong in the journal: those that change something, each under its kind."""
 
 from fleet.commands.fleetwide import Add, Pause, Quit, ResumeDrivers, RunScenario, Scale
-from fleet.commands.hazards import BendClock, EmergencyStop, FailLock, PowerCut
+from fleet.commands.hazards import BendClock, BreakMeter, BreakRelay, EmergencyStop, FailLock, PowerCut
 from fleet.commands.registry import AnyCommand
 from fleet.commands.speech import Aim, InScenario
 from fleet.commands.vocabulary import Crash, Drain, GetConfiguration, InjectFault, Remove
@@ -13,7 +13,9 @@ _OF_THE_FLEET = (Add, Pause, ResumeDrivers, RunScenario, Scale)
 def kind_of(command: AnyCommand, *, in_scenario: bool = False) -> EventKind | None:
     """The kind of event that this command is, None where it only looks, waits or checks."""
     match command:
-        case InjectFault() | Crash() | FailLock() | PowerCut() | EmergencyStop() | BendClock():
+        case InjectFault() | Crash() | FailLock() | BreakMeter() | BreakRelay():
+            return EventKind.FAULT
+        case PowerCut() | EmergencyStop() | BendClock():
             return EventKind.FAULT
         case Drain() | Remove() | Quit():
             return EventKind.DRAIN

@@ -64,7 +64,7 @@ class Charging:
     ) -> None:
         """Stop energy and billing; the caller takes the transaction out of memory last."""
         meter = self.memory.meter
-        meter.stop(at)
+        self.supply.open(at)
         self.sample_at = math.inf
         readings = tuple(transaction.readings or ())
         if ends := self._measured_at_ends:
@@ -105,7 +105,7 @@ class Charging:
                 if self.memory.transaction is None or self.memory.transaction.key != order.transaction:
                     return self._other(order.transaction)
                 # Said twice, the first allowance still holds.
-                supply.cap_wh = min(supply.cap_wh, self.memory.meter.register_wh(at) + order.energy_max_wh)
+                supply.cap_wh = min(supply.cap_wh, self.memory.meter.passed_wh(at) + order.energy_max_wh)
             case _:
                 assert_never(order)
         return None

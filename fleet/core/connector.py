@@ -17,7 +17,7 @@ in `supply.py`. Sources: OCPP 1.6 sections 4.8 to 4.10 (transactions and statuse
 import math
 from typing import assert_never
 
-from fleet.commands.hazards import FailLock
+from fleet.commands.hazards import BreakMeter, BreakRelay, FailLock
 from fleet.commands.vocabulary import (
     EV,
     Authorize,
@@ -51,7 +51,7 @@ from fleet.core.orders import (
     StopEnergy,
     TakeReading,
 )
-from fleet.core.reports import AuthorizationRequested, CableChanged
+from fleet.core.reports import AuthorizationRequested, CableChanged, RegisterMoved
 from fleet.core.status import (
     AVAILABLE,
     CABLE_NEEDED,
@@ -65,7 +65,7 @@ from fleet.core.status import (
     refusal,
 )
 from fleet.core.status_machine import IllegalMove, Reports, StatusMachine
-from fleet.words import Availability, CableEnd, ErrorCode, StopReason
+from fleet.words import Availability, CableEnd, ErrorCode, MeterFault, StopReason
 
 # A jump in power that is worth a report; below it is rounding.
 _POWER_JUMP_W = 1e-3
@@ -87,6 +87,8 @@ class Connector(StatusMachine):
             self._catch_up(now, out)
         targets = ORDERS[self._status].get(type(message))
         memory = self._memory
+        if memory.stray_wh is not None:
+            self._tell_stray(now, out)
         if targets is None:
             return refusal(self.number, self._status, message, memory.transaction is not None), out
         was_plugged = memory.cable is Cable.PLUGGED
@@ -130,6 +132,10 @@ class Connector(StatusMachine):
                 return None
             case FailLock():
                 return self._fail_lock()
+            case BreakMeter():
+                return self._break_meter(message, at, out)
+            case BreakRelay():
+                return self._break_relay(message, at, out)
             case UnlockConnector():
                 return self._unlock(at, out)
             case SuspendEV() | SuspendEVSE() | Resume() | SetPower() | StopEnergy() | LimitPower():
@@ -156,7 +162,7 @@ class Connector(StatusMachine):
             return f"Cable is already plugged in on connector {self.number}"
         # The car that was unplugged at its own end comes back: it took already what it took.
         same_car = memory.cable is Cable.EV_SIDE_OPEN and memory.ev == ev
-        plugged_wh = memory.plugged_wh if same_car else memory.meter.register_wh(at)
+        plugged_wh = memory.plugged_wh if same_car else memory.meter.passed_wh(at)
         memory.cable, memory.ev, memory.plugged_wh = Cable.PLUGGED, ev, plugged_wh
         self._locked = False
         grant = self._grant
@@ -178,6 +184,7 @@ class Connector(StatusMachine):
             if end is CableEnd.CHARGE_POINT:
                 return UNPLUG_FORBIDDEN
             memory.cable = Cable.EV_SIDE_OPEN
+            self._supply.open(at)
             settings = self._charging.settings
             if settings.stop_on_ev_side_disconnect:
                 self._end(StopReason.EV_DISCONNECTED, at, out, locked=not settings.unlock_on_ev_side_disconnect)
@@ -186,12 +193,14 @@ class Connector(StatusMachine):
             return None
         if end is CableEnd.EV and not self._plan.fixed_cable:
             memory.cable = Cable.EV_SIDE_OPEN
+            self._supply.open(at)
             if self._status is FINISHING:
                 self._due_at = math.inf  # until the other end is out too
             return None
         if self._locked:
             return f"Cable is locked on connector {self.number}: present an id tag to unlock it"
         memory.cable, memory.ev = Cable.NONE, None
+        self._supply.open(at)
         if self._status in (PREPARING, FINISHING):
             self._move(AVAILABLE, at, out)
         return None
@@ -276,6 +285,35 @@ class Connector(StatusMachine):
         if self._plan.fixed_cable:
             return f"Connector {self.number} has a fixed cable, and no lock that could fail"
         self._memory.lock_fails = True
+        return None
+
+    def _break_meter(self, order: BreakMeter, at: float, out: Reports) -> str | None:
+        memory = self._memory
+        meter = memory.meter
+        was_wh = meter.reading_wh(at)
+        match order.fault:
+            case MeterFault.NONE:
+                meter.mend(at)
+            case MeterFault.STICK:
+                meter.stick(at)
+            case MeterFault.JUMP:
+                meter.shift(order.energy_wh, at)
+            case MeterFault.FALL:
+                meter.shift(-order.energy_wh, at)
+        is_wh = meter.reading_wh(at)
+        if is_wh != was_wh:
+            out.append(RegisterMoved(self.number, at, was_wh, is_wh))
+            if memory.stray_wh is not None:
+                memory.stray_wh = is_wh
+        return None
+
+    def _break_relay(self, order: BreakRelay, at: float, out: Reports) -> str | None:
+        self._memory.relay = order.fault
+        self._stray_ends_at = math.inf
+        if self._status in IN_TRANSACTION:
+            self._settle(at, out)
+        else:
+            self._supply.open(at)
         return None
 
     def _change_flow(self, order: FlowOrder, at: float, out: Reports) -> str | None:

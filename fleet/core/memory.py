@@ -22,6 +22,7 @@ from fleet.core.quartz import Quartz
 from fleet.core.reports import ConnectorReport
 from fleet.core.transaction import Transaction
 from fleet.ocpp.exchange import Outbox
+from fleet.words import RelayFault
 
 
 class Cable(StrEnum):
@@ -36,9 +37,10 @@ class Cable(StrEnum):
 class ConnectorMemory:
     """One connector's share.
 
-    `plugged_wh` is the register's value when the car came, so that register - `plugged_wh` is what this car took, over
+    `plugged_wh` is what had passed the meter when the car came, so that what passed since is what this car took, over
     however many transactions and reboots. `cut_at` is when the supply last failed, an instant on the monotonic clock.
-    `lock_fails`: the lock jams the next time that it is to move.
+    `lock_fails`: the lock jams the next time it is to move. `relay` is what is wrong with the contactor, and `stray_wh`
+    the register as last told if energy flowed on after the last transaction, None where it didn't.
     """
 
     meter: Meter = Factory(Meter)
@@ -49,6 +51,8 @@ class ConnectorMemory:
     plugged_wh: float = 0.0
     cut_at: float | None = None
     lock_fails: bool = False
+    relay: RelayFault = RelayFault.NONE
+    stray_wh: int | None = None
 
 
 @define

@@ -16,7 +16,7 @@ and of the orders those that every connector hears.
 from collections.abc import Mapping
 from typing import Final
 
-from fleet.commands.hazards import FailLock
+from fleet.commands.hazards import BreakMeter, BreakRelay, FailLock
 from fleet.commands.vocabulary import (
     ChangeAvailability,
     ClearFault,
@@ -153,6 +153,8 @@ def _everywhere(status: ConnectorStatus) -> Rows:
         UnlockConnector: (status,),
         InjectFault: (FAULTED,),
         FailLock: (status,),
+        BreakMeter: (status,),
+        BreakRelay: (status,),
         Crash: (status,),  # never gets there
     }
 
@@ -172,6 +174,7 @@ def _in_transaction(status: ConnectorStatus) -> Rows:
         SetPower: IN_TRANSACTION,
         LimitPower: IN_TRANSACTION,
         SetEV: IN_TRANSACTION,
+        BreakRelay: IN_TRANSACTION,
         UnlockConnector: _OVER,
         GrantAuthorization: _OVER,  # a tag of the same parent stops
         DenyAuthorization: (status,),

@@ -3,8 +3,8 @@
 `_move` is the only thing that assigns a status, and it looks in `MOVES` first. Each status waits for at most one
 instant of its own: Preparing for ConnectionTimeOut when a tag was granted and no cable came, Finishing for the cable to
 count as a new beginning, Faulted for a fault that passes, a running transaction for the car to have what it wants.
-Beside it there is only the next periodic sample. `deadline` is the earlier of the two; what is found overslept is done
-in order and dated when it was due.
+Beside it there are only the next periodic sample and, where a contactor sticks, the end of what flows though it should
+not. `deadline` is the earliest of them; what is found overslept is done in order and dated when it was due.
 
 A lock that fails does so when it is to move: closing when a transaction is to begin, opening when the cable is to be
 let go. It is then found out, and the connector Faulted.
@@ -20,10 +20,10 @@ from fleet.core.charging import Charging
 from fleet.core.memory import Cable, ConnectorMemory
 from fleet.core.orders import ConnectorSettings, GrantAuthorization
 from fleet.core.plan import ConnectorPlan
-from fleet.core.reports import ConnectorReport, PowerChanged, StatusChanged
+from fleet.core.reports import ConnectorReport, PowerChanged, RegisterMoved, StatusChanged
 from fleet.core.status import AVAILABLE, FAULTED, FINISHING, IN_TRANSACTION, MOVES, PREPARING, UNAVAILABLE
 from fleet.core.supply import Supply
-from fleet.words import ConnectorStatus, ErrorCode, StopReason
+from fleet.words import ConnectorStatus, ErrorCode, RelayFault, StopReason
 
 Reports = list[ConnectorReport]
 
@@ -50,6 +50,7 @@ class StatusMachine:
         "_memory",
         "_plan",
         "_status",
+        "_stray_ends_at",
         "_supply",
         "deadline",
         "number",
@@ -71,6 +72,7 @@ class StatusMachine:
         self._supply = Supply(plan, memory)
         self._charging = Charging(number, memory, self._supply, settings, new_key)
         self._due_at = math.inf  # ConnectionTimeOut, the end of Finishing, of what the car wants, or of a fault
+        self._stray_ends_at = math.inf
         self._grant: GrantAuthorization | None = None  # somebody may charge, and the cable isn't in yet
         self._locked = False  # the cable is held although the transaction is over
         self._fault: InjectFault | None = None
@@ -90,6 +92,8 @@ class StatusMachine:
         out: Reports = []
         memory = self._memory
         transaction = memory.transaction
+        if memory.stray_wh is not None:
+            self._tell_stray(now, out)
         if transaction is not None:
             ended_at = now if memory.cut_at is None else max(memory.cut_at, transaction.started_at)
             self._charging.end(transaction, interrupted, None, ended_at, out)
@@ -109,12 +113,17 @@ class StatusMachine:
     def _arm(self) -> None:
         due_at, sample_at = self._due_at, self._charging.sample_at
         self.deadline = due_at if due_at < sample_at else sample_at
+        if self._memory.relay is RelayFault.CLOSED:
+            self._stray_ends_at = math.inf if self._status in IN_TRANSACTION else self._memory.meter.ends_at
+            self.deadline = min(self.deadline, self._stray_ends_at)
 
     def _catch_up(self, now: float, out: Reports) -> None:
         """Everything that was due by now, in the order in which it was."""
         charging = self._charging
         while self.deadline <= now:
-            if charging.sample_at < self._due_at:
+            if self._stray_ends_at <= self.deadline:
+                self._end_stray(self._stray_ends_at, out)
+            elif charging.sample_at < self._due_at:
                 charging.tick(now, out)
             else:
                 self._fall_due(self._due_at, out)
@@ -200,7 +209,7 @@ class StatusMachine:
         """Be Faulted, or Faulted for another reason than so far."""
         known = self._fault
         if known is None:
-            self._memory.meter.stop(at)
+            self._supply.open(at)
             before = self._status
             self._move(FAULTED, at, out, fault)
             self._before_fault = before
@@ -241,12 +250,30 @@ class StatusMachine:
     def _lock_failed(self) -> bool:
         return self._fault is not None and self._fault.error_code is ErrorCode.CONNECTOR_LOCK_FAILURE
 
+    # ---- energy that flows although it shouldn't ---------------------------------------------------------------------
+
+    def _tell_stray(self, at: float, out: Reports) -> None:
+        """The register has moved outside any transaction, as it does behind a contactor that sticks."""
+        memory = self._memory
+        was_wh, is_wh = memory.stray_wh, memory.meter.reading_wh(at)
+        if was_wh is not None and was_wh != is_wh and memory.transaction is None:
+            out.append(RegisterMoved(self.number, at, was_wh, is_wh))
+            memory.stray_wh = is_wh
+
+    def _end_stray(self, at: float, out: Reports) -> None:
+        """The car has what it wants."""
+        self._stray_ends_at = math.inf
+        self._memory.meter.stop(at)
+        self._tell_stray(at, out)
+        out.append(self._power_report(at))
+
     # ---- transactions ------------------------------------------------------------------------------------------------
 
     def _begin(self, id_tag: str, parent_id_tag: str | None, at: float, out: Reports) -> None:
         """Cable and tag are both there; nothing begins where the lock doesn't hold the cable."""
         if self._jams(at, out):
             return
+        self._memory.stray_wh = None
         if self._status is FINISHING:
             self._move(PREPARING, at, out)
         transaction, status = self._charging.begin(id_tag, parent_id_tag, at, out)
@@ -262,6 +289,8 @@ class StatusMachine:
         assert memory.transaction is not None
         self._charging.end(memory.transaction, reason, id_tag, at, out)
         self._drop_fixed_cable()
+        if memory.meter.curve is not None:
+            memory.stray_wh = memory.meter.reading_wh(at)
         held = memory.cable is not Cable.NONE
         self._locked = held and (locked or self._jams(at, out))
         if self._status is FAULTED:

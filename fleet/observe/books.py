@@ -31,6 +31,7 @@ from fleet.core.reports import (
     MeterSampled,
     ObservedReport,
     PowerChanged,
+    RegisterMoved,
     TransactionBound,
     TransactionDelivered,
     TransactionStarted,
@@ -161,6 +162,7 @@ class Books:
             ConnectFailed: self._connecting,
             MeterSampled: self._metered,
             PowerChanged: self._metered,
+            RegisterMoved: self._register_moved,
             TransactionStarted: self._started,
             TransactionBound: self._bound,
             TransactionStopped: self._stopped,
@@ -200,6 +202,16 @@ class Books:
 
     def _metered(self, charge_point_id: str, report: MeterSampled | PowerChanged) -> None:
         self._trail(charge_point_id, report.connector, whole_wh(report.register_wh))
+
+    def _register_moved(self, charge_point_id: str, report: RegisterMoved) -> None:
+        """A charge point that breaks as it is told is no fault of the CSMS's: nobody owes what moved by itself.
+
+        Unless it did while a transaction ran: that one reports what the meter shows, be it less than it was.
+        """
+        trail = self._trail(charge_point_id, report.connector, report.was_wh)
+        if not trail.running:
+            trail.first_wh += report.is_wh - report.was_wh
+        trail.last_wh = report.is_wh
 
     def _trail(self, charge_point_id: str, connector: int, register_wh: int) -> Trail:
         trail = self._trails.get((charge_point_id, connector))

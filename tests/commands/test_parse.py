@@ -15,7 +15,16 @@ from fleet.commands.parse import LineError, is_blank, parse_line, render
 from fleet.commands.registry import COMMANDS, AnyCommand, Argument, arguments, find, nearest
 from fleet.commands.speech import Aim, Spoken, Subject
 from fleet.commands.target import Target, Term, parse_target
-from fleet.words import Availability, CableEnd, ConnectorStatus, ErrorCode, ResetKind, StopReason
+from fleet.words import (
+    Availability,
+    CableEnd,
+    ConnectorStatus,
+    ErrorCode,
+    MeterFault,
+    RelayFault,
+    ResetKind,
+    StopReason,
+)
 
 KNOWN = frozenset({"CP0001", "CP0002"}).__contains__
 
@@ -50,6 +59,11 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ('fault CP0001/1 info="door open"', to.InjectFault(info="door open"), "CP0001/1"),
     ("fault CP0001/1 weaksignal for-s=1m30s", to.InjectFault(ErrorCode.WEAK_SIGNAL, for_s=90), "CP0001/1"),
     ("clear CP0001/1", to.ClearFault(), "CP0001/1"),
+    ("meter-fault CP0001/1 stick", hazards.BreakMeter(MeterFault.STICK), "CP0001/1"),
+    ("meter-fault CP0001/1 jump 5kWh", hazards.BreakMeter(MeterFault.JUMP, 5_000), "CP0001/1"),
+    ("meter-fault CP0001/1 fall energy_wh=500", hazards.BreakMeter(MeterFault.FALL, 500), "CP0001/1"),
+    ("relay-fault CP0001/1 closed", hazards.BreakRelay(RelayFault.CLOSED), "CP0001/1"),
+    ("relay-fault CP0001/1 none", hazards.BreakRelay(RelayFault.NONE), "CP0001/1"),
     ("lock-failure CP0001/1", hazards.FailLock(), "CP0001/1"),
     ("suspend ev CP0001/1", to.SuspendEV(), "CP0001/1"),
     ("suspend  EVSE CP0001/1", to.SuspendEVSE(), "CP0001/1"),

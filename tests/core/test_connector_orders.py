@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from counterparts.connector_bench import Bench
 
-from fleet.commands.hazards import FailLock
+from fleet.commands.hazards import BreakMeter, BreakRelay, FailLock
 from fleet.commands.vocabulary import (
     EV,
     ChangeAvailability,
@@ -39,7 +39,16 @@ from fleet.core.orders import (
 from fleet.core.plan import ConnectorPlan
 from fleet.core.reports import StatusChanged, TransactionStarted, TransactionStopped
 from fleet.core.status import IN_TRANSACTION, MOVES, ORDERS
-from fleet.words import AuthorizationStatus, Availability, CableEnd, ConnectorStatus, ErrorCode, Measurand
+from fleet.words import (
+    AuthorizationStatus,
+    Availability,
+    CableEnd,
+    ConnectorStatus,
+    ErrorCode,
+    Measurand,
+    MeterFault,
+    RelayFault,
+)
 from fleet.words import ReadingContext as Context
 
 Order = ConnectorCommand | ConnectorOrder
@@ -81,6 +90,12 @@ def wanting_ended() -> Bench:
     return bench
 
 
+def welded() -> Bench:
+    bench = made(*CHARGING, BreakRelay(RelayFault.CLOSED), StopTransaction())()
+    bench.hear(TakeReading())  # what has flowed since is told
+    return bench
+
+
 VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
     "available": (ConnectorStatus.AVAILABLE, made()),
     "available, fixed cable": (ConnectorStatus.AVAILABLE, made(plan=FIXED)),
@@ -108,6 +123,8 @@ VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
     "charging, soon unavailable": (ConnectorStatus.CHARGING, made(*CHARGING, INOPERATIVE)),
     "charging, on an allowance": (ConnectorStatus.CHARGING, made(*CHARGING, StopEnergy("t1", 1000))),
     "suspended by the car": (ConnectorStatus.SUSPENDED_EV, made(*CHARGING, SuspendEV())),
+    "charging, nothing flows": (ConnectorStatus.CHARGING, made(*CHARGING, BreakRelay(RelayFault.OPEN))),
+    "charging, welded": (ConnectorStatus.CHARGING, made(*CHARGING, BreakRelay(RelayFault.CLOSED))),
     "suspended, full": (ConnectorStatus.SUSPENDED_EV, wanting_ended),
     "suspended, out of the car": (ConnectorStatus.SUSPENDED_EV, made(*CHARGING, OUT_OF_CAR, settings=WAITING)),
     "suspended, fixed cable out of the car": (
@@ -126,6 +143,7 @@ VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
     "finishing, cable": (ConnectorStatus.FINISHING, made(*CHARGING, StopTransaction())),
     "finishing, loose cable": (ConnectorStatus.FINISHING, made(*CHARGING, OUT_OF_CAR)),
     "finishing, locked loose cable": (ConnectorStatus.FINISHING, made(*CHARGING, OUT_OF_CAR, settings=LOCKING)),
+    "finishing, welded": (ConnectorStatus.FINISHING, welded),
     "reserved": (ConnectorStatus.RESERVED, reserved),
     "unavailable": (ConnectorStatus.UNAVAILABLE, made(INOPERATIVE)),
     "unavailable, cable": (ConnectorStatus.UNAVAILABLE, made(PlugIn(), INOPERATIVE)),
@@ -153,6 +171,10 @@ VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
     "faulted, transaction, out of the car": (
         ConnectorStatus.FAULTED,
         made(*CHARGING, OUT_OF_CAR, InjectFault(), settings=WAITING),
+    ),
+    "faulted, transaction, welded": (
+        ConnectorStatus.FAULTED,
+        made(*CHARGING, BreakRelay(RelayFault.CLOSED), InjectFault()),
     ),
     "faulted, transaction over": (ConnectorStatus.FAULTED, made(*CHARGING, InjectFault(), StopTransaction())),
     "faulted, finishing": (ConnectorStatus.FAULTED, made(*CHARGING, StopTransaction(), InjectFault())),
@@ -182,6 +204,8 @@ GIVEN: tuple[Order, ...] = (
     InjectFault(ErrorCode.WEAK_SIGNAL, for_s=60),
     ClearFault(),
     FailLock(),
+    *map(BreakMeter, MeterFault),
+    *map(BreakRelay, RelayFault),
     SuspendEV(),
     SuspendEVSE(),
     Resume(),

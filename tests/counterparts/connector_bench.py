@@ -20,6 +20,7 @@ from fleet.core.reports import (
     ConnectorReport,
     MeterSampled,
     PowerChanged,
+    RegisterMoved,
     StatusChanged,
     TransactionStarted,
     TransactionStopped,
@@ -121,6 +122,8 @@ def line(report: ConnectorReport) -> str:
             return f"sample {report.reading.context} {math.floor(report.register_wh + 1e-6)} Wh"
         case PowerChanged():
             return f"power {report.power_w:g} W"
+        case RegisterMoved():
+            return f"register {report.was_wh} to {report.is_wh} Wh"
         case _:
             raise AssertionError(report)
 
