@@ -79,7 +79,7 @@ class Unplug(ToConnector):
 
 @frozen
 class Swipe(ToConnector):
-    """Present an id tag at the reader: starts, or stops when it is the same tag."""
+    """Present an id tag at the reader: starts, or stops when it is the same tag or one of its parent's."""
 
     verb: ClassVar[str] = "swipe"
     examples: ClassVar[tuple[str, ...]] = ("swipe CP0001/1 TAG1",)

@@ -31,7 +31,7 @@ from fleet.commands.vocabulary import (
     SetConfiguration,
     StopTransaction,
 )
-from fleet.core import absence, dictation, emergency, quartz, reconnection
+from fleet.core import absence, charging_limits, dictation, emergency, quartz, reconnection
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
@@ -122,6 +122,7 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
             return emergency.release(charge_point, now)
         case BendClock():
             quartz.bend(charge_point, command, now)
+            charging_limits.refresh(charge_point, now)
         case Drain():
             _leave(charge_point, math.inf)
         case Remove():

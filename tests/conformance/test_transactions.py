@@ -9,7 +9,7 @@ import pytest
 import trio
 from counterparts.script import id_tag_info, stage, utc
 
-from fleet.commands.vocabulary import PlugIn, Swipe, Unplug
+from fleet.commands.vocabulary import PlugIn, Resume, SuspendEV, SuspendEVSE, Swipe, Unplug
 from fleet.core.plan import ConnectorPlan
 from fleet.words import CableEnd
 
@@ -242,3 +242,21 @@ async def test_tc_069_cs_the_parent_tag_itself_stops_the_transaction_of_its_fami
         await s.do(1, Swipe("FAMILY"))
         _, stop, _ = await s.expect("Authorize", "StopTransaction", "1:Finishing")
         assert (stop.payload["idTag"], stop.payload["reason"]) == ("FAMILY", "Local")
+
+
+async def test_car_and_charge_point_suspend_and_resume_and_the_transaction_goes_on(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge()
+        await trio.sleep(HOUR_S)
+        await s.do(1, SuspendEV())
+        await s.expect("1:SuspendedEV", quiet_s=HOUR_S)
+        # Where neither side lets power flow, the charge point's no is told (section 4.9).
+        await s.do(1, SuspendEVSE())
+        await s.expect("1:SuspendedEVSE", quiet_s=HOUR_S)
+        await s.do(1, Resume())
+        await s.expect("1:Charging", quiet_s=HOUR_S)
+        await s.do(1, SuspendEVSE())
+        await s.expect("1:SuspendedEVSE", quiet_s=HOUR_S)
+        await s.do(1, Swipe("TAG"))
+        stop, _ = await s.expect("StopTransaction", "1:Finishing")
+        assert stop.payload["meterStop"] == pytest.approx(2 * POWER_W, abs=10)

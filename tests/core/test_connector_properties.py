@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fleet.commands.hazards import FailLock
 from fleet.commands.vocabulary import (
     EV,
     ChangeAvailability,
@@ -83,7 +84,8 @@ ORDERS_OF_OTHERS = st.one_of(
     st.builds(ChangeAvailability, st.sampled_from(Availability)),
     st.builds(InjectFault, st.sampled_from(ErrorCode)),
     st.just(ClearFault()),
-    st.sampled_from([SuspendEV(), SuspendEVSE(), Resume(), UnlockConnector(), TakeReading()]),
+    st.builds(InjectFault, st.sampled_from(ErrorCode), for_s=st.sampled_from([10.0, 600.0])),
+    st.sampled_from([SuspendEV(), SuspendEVSE(), Resume(), UnlockConnector(), TakeReading(), FailLock()]),
     st.builds(SetPower, st.sampled_from([None, 0.0, 1_000.0, 22_000.0])),
     st.builds(LimitPower, st.sampled_from([0.0, 2_000.0, 22_000.0])),
     st.builds(ApplySettings, SETTINGS),
@@ -125,8 +127,12 @@ class ConnectorLife(RuleBasedStateMachine):
         self.tell(ClearFault())
 
     def tell(self, order: ConnectorCommand | ConnectorOrder) -> None:
-        before, said = self.bench.snapshot(), len(self.bench.reports)
+        before, said, would_fail = self.bench.snapshot(), len(self.bench.reports), self.bench.memory.lock_fails
         if self.bench.tell(order) is not None:
+            if would_fail and not self.bench.memory.lock_fails:
+                # A lock that jammed is found out by what it refuses.
+                assert self.bench.status is ConnectorStatus.FAULTED
+                return
             assert len(self.bench.reports) == said
             assert self.bench.snapshot() == before
 
