@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core.dialects": {"core", "ocpp", "ocpp.v", "commands", "words"},
     "actors": {"core", "commands", "words", "errors", "clock", "randomness"},
     "link": {"core", "words", "errors", "actors.mailbox"},
+    "errands": {"core", "words"},
     "observe": {"core", "commands", "words", "errors", "quantities", "clock"},
     "verdict": {"observe", "words", "errors", "quantities", "output"},
     "pki": {"errors"},
@@ -43,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "load": {
         "actors",
         "actors.mailbox",
+        "errands",
         "link",
         "observe",
         "pki",
@@ -63,6 +65,7 @@ FOREIGN: dict[str, set[str]] = {
     "clock": {"trio"},
     "ocpp": {"cattrs", "orjson"},
     "actors": {"trio"},
+    "errands": {"cryptography", "httpx", "trio"},
     "link": {"trio", "trio_websocket", "wsproto"},
     "observe": {"h11", "orjson", "prometheus_client", "rich", "trio"},
     "verdict": {"cattrs", "jinja2", "orjson"},

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import trio
-from attrs import define
+from attrs import Factory, define
 
 from fleet.actors.connector import run_connector
 from fleet.actors.mailbox import Address, Mailbox, MailboxFull
@@ -17,6 +17,7 @@ from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.connector import Connector
 from fleet.core.effects import (
     Answer,
+    CancelErrand,
     CloseLink,
     Effect,
     Finish,
@@ -25,10 +26,12 @@ from fleet.core.effects import (
     Observe,
     OpenLink,
     Restart,
+    RunErrand,
     SendFrame,
     SetPingInterval,
     UseCredentials,
 )
+from fleet.core.errands import Errand, ErrandEnded, Outcome, Undone, Why
 from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.reports import (
@@ -57,12 +60,13 @@ LINK_MAILBOX_SIZE = 256
 GOODBYE_TIMEOUT_S = 5.0
 """How long the link may take to close politely before the socket is simply dropped."""
 
-UNOBSERVED = frozenset({FrameReceived, Instruct, Answered})
+UNOBSERVED = frozenset({FrameReceived, Instruct, Answered, ErrandEnded})
 """Messages that are no facts about the fleet: frames become facts when they are understood."""
 OF_TRANSACTIONS = (TransactionStarted, TransactionStopped, MeterSampled)
 OF_CONNECTORS = (*OF_TRANSACTIONS, StatusChanged, CableChanged, AuthorizationRequested, PowerChanged, RegisterMoved)
 
 RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
+ErrandRunner = Callable[[Errand], Awaitable[Outcome]]
 
 
 class ReportListener(Protocol):
@@ -72,6 +76,11 @@ class ReportListener(Protocol):
     def frames_wanted(self) -> bool: ...
 
     def report(self, charge_point_id: str, report: ObservedReport, /) -> None: ...
+
+
+async def run_no_errand(_errand: Errand) -> Outcome:
+    """For charge points that have nobody to send."""
+    return Undone(Why.UNSUPPORTED, "errands are not run here")
 
 
 class Overrun(Exception):
@@ -89,6 +98,9 @@ class Life:
     observer: ReportListener
     answer: Callable[[int, str | None, object], None]
     interrupted: StopReason
+    run_errand: ErrandRunner
+    nursery: trio.Nursery | None = None
+    errands: dict[int, trio.CancelScope] = Factory(dict)
 
 
 async def run_charge_point(life: Life) -> Restart | Finish:
@@ -100,6 +112,7 @@ async def run_charge_point(life: Life) -> Restart | Finish:
     unheard, memory.unheard = memory.unheard, []
     try:
         async with trio.open_nursery() as nursery:
+            life.nursery = nursery
             effects = machine.start(trio.current_time())
             for report in unheard:
                 effects += machine.handle(report, trio.current_time())
@@ -147,6 +160,13 @@ async def _run_link(
 ) -> None:
     await run_link(orders, up)
     ended.set()
+
+
+async def _run_errand(life: Life, effect: RunErrand, scope: trio.CancelScope) -> None:
+    with scope:
+        outcome = await life.run_errand(effect.errand)
+        await life.mailbox.address.report(ErrandEnded(effect.token, outcome))
+    del life.errands[effect.token]
 
 
 async def _loop(
@@ -206,6 +226,13 @@ def _carry_out(
                 life.answer(effect.token, effect.refusal, effect.value)
             case CloseLink() | OpenLink() | SetPingInterval() | UseCredentials():
                 _tell_link(link, effect)
+            case RunErrand():
+                scope = life.errands[effect.token] = trio.CancelScope()
+                assert life.nursery is not None  # effects are carried out within it
+                life.nursery.start_soon(_run_errand, life, effect, scope)
+            case CancelErrand():
+                if (running := life.errands.get(effect.token)) is not None:
+                    running.cancel()
             case Restart() | Finish():
                 ending = effect
     for answer in refused:

@@ -10,7 +10,15 @@ from typing import Any, Protocol
 import trio
 from attrs import define, field, frozen
 
-from fleet.actors.charge_point import MAILBOX_SIZE, Life, ReportListener, RunLink, run_charge_point
+from fleet.actors.charge_point import (
+    MAILBOX_SIZE,
+    ErrandRunner,
+    Life,
+    ReportListener,
+    RunLink,
+    run_charge_point,
+    run_no_errand,
+)
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
@@ -47,6 +55,7 @@ class Surroundings:
     link: LinkFactory
     call_timeout_s: float = 30.0
     policy: RestartPolicy = field(factory=RestartPolicy)
+    run_errand: ErrandRunner = run_no_errand
 
 
 @frozen
@@ -217,7 +226,7 @@ class Berth:
             self._tell(Instruct(0, Remove()))
         try:
             return await run_charge_point(
-                Life(machine, memory, mailbox, run_link, shared.observer, self._answer, interrupted)
+                Life(machine, memory, mailbox, run_link, shared.observer, self._answer, interrupted, shared.run_errand)
             )
         finally:
             self._address = None

@@ -8,7 +8,8 @@ Nothing here waits, reads a clock or draws a random number, so that a charge poi
 What must survive a reboot is in the `ChargePointMemory` that is handed in; everything else dies with the machine.
 The conversation is here; what the CSMS may ask is in `service.py`, what it answered in `outcomes.py`, what outsiders
 may ask in `instructions.py`; transactions are in `delivery.py`, the connectors' statuses in `views.py`, the power that
-charging profiles leave them in `charging_limits.py`, and what the clock causes in `pulse.py`.
+charging profiles leave them in `charging_limits.py`, what the clock causes in `pulse.py`, and firmware, logs and
+certificates in `maintenance.py`.
 """
 
 import math
@@ -22,9 +23,11 @@ from fleet.core import (
     delivery,
     emergency,
     instructions,
+    maintenance,
     outcomes,
     reconnection,
     service,
+    updating,
     views,
 )
 from fleet.core.answers import Booted
@@ -34,6 +37,7 @@ from fleet.core.configuration import Configuration
 from fleet.core.credentials import Trial
 from fleet.core.dialect import Dialect, Said
 from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, SetPingInterval
+from fleet.core.errands import ErrandEnded
 from fleet.core.instructions import Ending, Instruct
 from fleet.core.keys import INTEGER_MAX
 from fleet.core.memory import ChargePointMemory
@@ -66,10 +70,11 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
+from fleet.core.upkeep import Upkeep
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
 from fleet.words import Availability
 
-ChargePointMessage = Instruct | ConnectorReport | LinkReport
+ChargePointMessage = Instruct | ConnectorReport | LinkReport | ErrandEnded
 
 
 class ChargePoint:
@@ -96,6 +101,7 @@ class ChargePoint:
         "settings",
         "speaking_since",
         "trial",
+        "upkeep",
         "utc_offset_s",
         "views",
         "waiting_for_link",
@@ -136,6 +142,7 @@ class ChargePoint:
         self.limits = ChargingLimits()
         self.trial: Trial | None = None
         """New credentials that have not got it in yet."""
+        self.upkeep = Upkeep()
         self._outbox_seen = len(memory.outbox)
         self._oldest_seen = memory.outbox.oldest_due_at
         self._effects: list[Effect] = []
@@ -146,6 +153,8 @@ class ChargePoint:
     def deadline(self) -> float:
         """When `tick` wants to be called; inf when nothing is due."""
         at = min(self.exchange.deadline, self.registration.deadline, self.pulse.deadline, self.limits.due_at)
+        if (due_at := self.upkeep.deadline) < at:
+            at = due_at
         if self.ending is not None:
             at = min(at, self.ending.deadline)
         for view in self.views:
@@ -162,6 +171,7 @@ class ChargePoint:
         self.powered_at = now
         self.views[0].status = emergency.own_status(self, now)
         emergency.start(self)
+        maintenance.start(self, now)
         self.observe(PoweredUp(now))
         return self._settle(now)
 
@@ -198,6 +208,8 @@ class ChargePoint:
                 reconnection.connect_failed(self, message)
             case PowerChanged() | RegisterMoved():
                 pass  # for observers only
+            case ErrandEnded():
+                maintenance.ended(self, message, now)
             case _:
                 assert_never(message)
         return self._settle(now)
@@ -296,7 +308,7 @@ class ChargePoint:
     def change_availability(self, connector: int, availability: Availability, now: float) -> None:
         """Make one or, with connector 0, all connectors (in)operative; a running transaction delays its connector."""
         numbers = range(1, len(self.views)) if connector == 0 else (connector,)
-        for number in numbers:
+        for number in updating.at_liberty(self, numbers, availability):
             self.order(number, ChangeAvailability(availability))
         if connector == 0:
             inoperative = availability is Availability.INOPERATIVE
@@ -330,6 +342,7 @@ class ChargePoint:
 
     def _settle(self, now: float) -> list[Effect]:
         """After every message: send what may be sent, see whether an ending is complete, hand out the effects."""
+        maintenance.proceed(self, now)
         self._take(self.exchange.poll(now), now)
         instructions.see_ending(self, now)
         # The one that is being said while the CSMS listens is no backlog.
@@ -395,6 +408,7 @@ class ChargePoint:
         self.speaking_since = now
         self.exchange.accept(now)
         views.tell_all(self)
+        maintenance.opened(self, now)
         self.pulse.begin(now)
 
     def set_clock(self, utc_s: float, now: float) -> None:
@@ -424,8 +438,9 @@ class ChargePoint:
         self.online = False
         absence.link_down(self)
         self._take(self.exchange.link_down(now), now)
-        # A request of the CSMS that waits for a connector has lost its way back.
+        # A request of the CSMS that waits for a connector or an errand has lost its way back.
         self.pending.clear()
+        maintenance.link_down(self)
 
     def _answered(self, message: Answered) -> None:
         message_id = self.pending.pop(message.token, None)

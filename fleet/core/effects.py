@@ -8,6 +8,7 @@ from attrs import frozen
 
 from fleet.commands.vocabulary import ConnectorCommand
 from fleet.core.credentials import Credentials
+from fleet.core.errands import Errand
 from fleet.core.orders import ConnectorOrder
 from fleet.core.reports import ObservedReport
 
@@ -80,6 +81,21 @@ class Observe:
 
 
 @frozen
+class RunErrand:
+    """Have this done outside; its outcome comes back as `ErrandEnded` with the token, unless the life ends first."""
+
+    token: int
+    errand: Errand
+
+
+@frozen
+class CancelErrand:
+    """Don't go on with it; no outcome comes back."""
+
+    token: int
+
+
+@frozen
 class Restart:
     """Switch off and on again: a fresh actor over the same memory, after `pause_s`.
 
@@ -97,4 +113,4 @@ class Finish:
 
 
 ForLink = SendFrame | CloseLink | OpenLink | SetPingInterval | UseCredentials
-Effect = ForLink | GiveOrder | Answer | Observe | Restart | Finish
+Effect = ForLink | GiveOrder | Answer | Observe | RunErrand | CancelErrand | Restart | Finish

@@ -152,6 +152,12 @@ def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
         _restart(charge_point, Restart(charge_point.plan.reboot_s, "HardReset"))
 
 
+def reboot(charge_point: ChargePoint, cause: str, now: float) -> None:
+    """The charge point itself wants to: what is to be said is said first."""
+    restart = Restart(charge_point.plan.reboot_s, cause)
+    _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.REBOOT))
+
+
 def _lose_power(charge_point: ChargePoint, command: PowerCut, now: float) -> None:
     """Dark at once or, where a battery lasts so long, as soon as all is stopped and said (OCPP 1.6 section 3.7)."""
     restart = Restart(math.inf if command.for_s is None else command.for_s, "PowerLoss", dark=True)

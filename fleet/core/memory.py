@@ -10,13 +10,15 @@ The machines write here last, after everything that could fail, so that a crash 
 
 from enum import StrEnum
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from fleet.commands.vocabulary import EV
-from fleet.core.answers import IdTagInfo
+from fleet.core.answers import FirmwareWanted, IdTagInfo, SignedFirmwareWanted
+from fleet.core.certificates import CertificateStore
 from fleet.core.credentials import Credentials, OwnCertificate
 from fleet.core.local_list import LocalList
 from fleet.core.meter import Meter
+from fleet.core.notices import Notice
 from fleet.core.profiles import Installed
 from fleet.core.quartz import Quartz
 from fleet.core.reports import ConnectorReport
@@ -55,6 +57,14 @@ class ConnectorMemory:
     stray_wh: int | None = None
 
 
+@frozen
+class UpdateMemory:
+    """A firmware update that isn't over; with a `version` it waits for no more than the reboot into it."""
+
+    wanted: FirmwareWanted | SignedFirmwareWanted
+    version: str | None = None
+
+
 @define
 class ChargePointMemory:
     """One charge point's memory; `connectors[0]` is connector 1.
@@ -68,6 +78,10 @@ class ChargePointMemory:
     None where it isn't.
     `profiles` are the charging profiles.
     `certificate` is the one that the CSMS had signed; `proposed` are credentials that have not got it in yet.
+
+    `notices` wait to be told; `security_log` is what happened to its security; `firmware_version` and `certificates`
+    are None as long as they are those of the plan; `update` is under way, and `taken_out` are the connectors that it
+    keeps out of service.
     """
 
     outbox: Outbox
@@ -84,6 +98,12 @@ class ChargePointMemory:
     quartz: Quartz | None = None
     certificate: OwnCertificate | None = None
     proposed: Credentials | None = None
+    notices: tuple[Notice, ...] = ()
+    security_log: tuple[Notice, ...] = ()
+    firmware_version: str | None = None
+    update: UpdateMemory | None = None
+    taken_out: tuple[int, ...] = ()
+    certificates: CertificateStore | None = None
     transactions_begun: int = 0
     incarnation: int = 0
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fleet.core import delivery, dictation, service_local, views
-from fleet.core.answers import Acknowledged, Booted, IdTagJudged, TimeTold, TransactionAccepted, TransactionClosed
+from fleet.core import delivery, dictation, notices, security, service_local, views
+from fleet.core.answers import (
+    Acknowledged,
+    Booted,
+    IdTagJudged,
+    SigningAnswered,
+    TimeTold,
+    TransactionAccepted,
+    TransactionClosed,
+)
 from fleet.core.authorization import Denied, Granted
 from fleet.core.dictation import Dictator
+from fleet.core.notices import Notice
 from fleet.core.orders import DenyAuthorization, GrantAuthorization
 from fleet.core.reports import AuthorizationRequested, CallSettled, StatusChanged
 from fleet.ocpp.exchange import BOOT
@@ -33,8 +42,12 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         for violation in charge_point.oracle.judge(answer, event.sent_at, now, asked_utc_s):
             charge_point.observe(violation)
     match answer:
+        case Acknowledged() if type(context) is Notice:
+            notices.heard(charge_point, now)
         case Acknowledged():
             pass
+        case SigningAnswered():
+            security.signing_answered(charge_point, answer)
         case TimeTold():
             if dictator is None:
                 charge_point.pulse.heartbeat_waiting = False
@@ -72,6 +85,8 @@ def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
             charge_point.order(context.connector, GrantAuthorization(context.id_tag, verdict.parent_id_tag))
         elif isinstance(verdict, Denied):
             charge_point.order(context.connector, DenyAuthorization(context.id_tag, verdict.status))
+    elif isinstance(context, Notice):
+        notices.failed(charge_point, event, now)
     elif isinstance(context, StatusChanged):
         views.not_told(charge_point, context)
 

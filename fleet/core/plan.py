@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 from attrs.validators import ge, gt, in_
 
+from fleet.core.certificates import KnownCertificate
 from fleet.words import Current
 
 
@@ -47,7 +48,8 @@ _UNSECURED = SecurityPlan()
 class ChargePointPlan:
     """One charge point: who it says it is, its connectors (numbered from 1), and its configuration keys.
 
-    `configuration` maps OCPP key names to values that differ from the defaults; `reboot_s` is how long a reset takes.
+    `configuration` maps OCPP key names to values that differ from the defaults; `reboot_s` is how long a reset takes,
+    `install_s` how long the installation of new firmware; `certificates` are the roots that it trusts from the factory.
     """
 
     id: str
@@ -59,3 +61,5 @@ class ChargePointPlan:
     configuration: Mapping[str, str] = field(factory=dict)
     reboot_s: float = field(default=1.0, validator=ge(0))
     security: SecurityPlan = _UNSECURED
+    install_s: float = field(default=5.0, validator=ge(0))
+    certificates: tuple[KnownCertificate, ...] = ()

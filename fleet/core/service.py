@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
-from fleet.core import charging_limits, instructions, reconnection, service_local, views
+from fleet.core import charging_limits, instructions, maintenance, reconnection, service_local, views
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -86,6 +86,8 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
         case ScheduleWanted():
             schedule = charging_limits.schedule(charge_point, request, now)
             charge_point.respond(message_id, dialect.schedule_response(request.connector, schedule))
+        case _ if isinstance(request, maintenance.MaintenanceRequest):
+            maintenance.serve(charge_point, message_id, request, now)
         case _:
             # The catalogue lets nothing in that isn't served: whoever lists an action in SERVED serves it here too.
             raise TypeError(f"nobody serves {type(request).__name__}")

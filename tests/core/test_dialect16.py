@@ -32,6 +32,7 @@ from fleet.core.answers import (
     TriggerWanted,
 )
 from fleet.core.dialects.v16 import SERVED, Dialect16
+from fleet.core.errands import Undone, Why
 from fleet.core.profiles import Kind, Period, Profile, Purpose, RateUnit, Recurrency, Schedule
 from fleet.core.reports import TransactionStarted
 from fleet.ocpp.converter import unstructure
@@ -371,7 +372,7 @@ def test_a_charge_point_answers_what_it_serves_and_the_rest_with_not_supported(
 ) -> None:
     bench = Bench()
     bench.boot()
-    answer = bench.call(action, payload)
+    answer = bench.call(action, payload, Undone(Why.INVALID, "no certificate in PEM"))
     if action in SERVED:
         assert isinstance(answer, dict)
     else:

@@ -12,7 +12,8 @@ import orjson
 from fleet.commands.vocabulary import Command
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.dialects.v16 import Dialect16
-from fleet.core.effects import Effect, GiveOrder, Observe, SendFrame
+from fleet.core.effects import Effect, GiveOrder, Observe, RunErrand, SendFrame
+from fleet.core.errands import Errand, ErrandEnded, Outcome
 from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
@@ -50,6 +51,7 @@ class Bench:
         self.orders: list[Any] = []
         self.facts: list[Any] = []
         self.effects: list[Effect] = []
+        self.errands: list[RunErrand] = []
         self.sent_at: list[float] = []
         self._take(self.machine.start(self.now))
 
@@ -86,14 +88,25 @@ class Bench:
         while self.line.startswith(("0:", "1:")) and self.machine.exchange.in_flight:
             self.answer({})
 
-    def call(self, action: str, payload: dict[str, Any]) -> Any:
-        """A CALL of the CSMS; gives the answer's payload, a CALLERROR's code, or None where none came."""
+    def call(self, action: str, payload: dict[str, Any], outcome: Outcome | None = None) -> Any:
+        """A CALL of the CSMS; gives the answer's payload, a CALLERROR's code, or None where none came.
+
+        `outcome` is that of the errand on which the answer depends.
+        """
         message_id = f"c{len(self.frames)}"
         self._receive([CALL, message_id, action, payload])
+        if outcome is not None and self.errands:
+            self.end_errand(outcome)
         return next((frame[2] for frame in self.frames if frame[0] != CALL and frame[1] == message_id), None)
 
     def _receive(self, frame: list[Any]) -> None:
         self.hear(FrameReceived(orjson.dumps(frame).decode()))
+
+    def end_errand(self, outcome: Outcome) -> Errand:
+        """The oldest errand that runs is over; gives what it was."""
+        begun = self.errands.pop(0)
+        self.hear(ErrandEnded(begun.token, outcome))
+        return begun.errand
 
     def instruct(self, command: Command) -> None:
         self.hear(Instruct(0, command))
@@ -126,6 +139,8 @@ class Bench:
                     self.sent_at.append(self.now)
                 case GiveOrder():
                     self.orders.append(effect.order)
+                case RunErrand():
+                    self.errands.append(effect)
                 case Observe():
                     self.facts.append(effect.report)
                 case _:

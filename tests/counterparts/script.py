@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 import trio
 from attrs import define, field
+from counterparts.outside import Outside
 from counterparts.scripted import CALL, ERROR, RESULT, ScriptedCentral
 
 from fleet.actors.charge_point import RunLink
@@ -102,6 +103,7 @@ class Stage:
     nursery: trio.Nursery
     reports: list[ObservedReport] = field(factory=list)
     fleet: Fleet | None = None
+    outside: Outside = field(factory=Outside)
     frames_wanted: bool = False
     _mains: trio.CancelScope | None = None
     _dark: trio.Event = field(factory=trio.Event)
@@ -122,7 +124,7 @@ class Stage:
         self._dark = trio.Event()
         async with trio.open_nursery() as nursery:
             self._mains = nursery.cancel_scope
-            surroundings = Surroundings(7, Clock(EPOCH_S), Dialect16(), self, self._link)
+            surroundings = Surroundings(7, Clock(EPOCH_S), Dialect16(), self, self._link, run_errand=self.outside.run)
             self.fleet = Fleet(surroundings, nursery)
             self.fleet.add(self.plan, self.memory)
         self.fleet = None

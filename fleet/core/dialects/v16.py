@@ -76,6 +76,9 @@ SERVED = frozenset(
         "RemoteStopTransaction",
         "Reset",
         "UnlockConnector",
+        # Firmware management
+        "GetDiagnostics",
+        "UpdateFirmware",
         # LocalAuthListManagement
         "GetLocalListVersion",
         "SendLocalList",
@@ -83,6 +86,13 @@ SERVED = frozenset(
         "ClearChargingProfile",
         "GetCompositeSchedule",
         "SetChargingProfile",
+        # Security extension
+        "CertificateSigned",
+        "DeleteCertificate",
+        "GetInstalledCertificateIds",
+        "GetLog",
+        "InstallCertificate",
+        "SignedUpdateFirmware",
     }
 )
 """The actions that `fleet.core.service` and the modules beside it have an answer to.
