@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"ocpp", "commands", "words"},
     "core.dialects": {"core", "ocpp", "ocpp.v", "commands", "words"},
     "actors": {"core", "commands", "words", "errors", "clock", "randomness"},
-    "link": {"core", "words", "errors", "actors.mailbox"},
+    "link": {"core", "commands", "words", "errors", "actors.mailbox"},
     "errands": {"core", "words"},
     "observe": {"core", "commands", "words", "errors", "quantities", "clock"},
     "verdict": {"observe", "words", "errors", "quantities", "output"},

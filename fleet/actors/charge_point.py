@@ -22,7 +22,9 @@ from fleet.core.effects import (
     Effect,
     Finish,
     GiveOrder,
+    ImpairLink,
     LinkOrder,
+    MendLink,
     Observe,
     OpenLink,
     Restart,
@@ -224,7 +226,7 @@ def _carry_out(
                         refused.append(Answered(number, effect.token, f"connector {number} is too busy"))
             case Answer():
                 life.answer(effect.token, effect.refusal, effect.value)
-            case CloseLink() | OpenLink() | SetPingInterval() | UseCredentials():
+            case CloseLink() | OpenLink() | SetPingInterval() | UseCredentials() | ImpairLink() | MendLink():
                 _tell_link(link, effect)
             case RunErrand():
                 scope = life.errands[effect.token] = trio.CancelScope()

@@ -49,7 +49,7 @@ def usage(kind: type[Spoken]) -> str:
     target = [] if kind.aims is Aim.NOWHERE else ["[TARGET]" if kind.aim_optional else "TARGET"]
     own = arguments(kind)
     # Of many arguments nobody says all in their order, but some by name.
-    words = [f"[{a.name}=]" if len(own) > 3 else _placeholder(a) for a in own]
+    words = [f"[{a.name}=]" if len(own) > 3 and not a.required else _placeholder(a) for a in own]
     return " ".join([kind.verb, *words, *target] if kind.aims_last else [kind.verb, *target, *words])
 
 

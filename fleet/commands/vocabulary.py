@@ -3,7 +3,8 @@
 One frozen class per command. A shell line, a scenario step, a workload, a control-socket request and a CSMS request all
 become the same object, so that there is one place that says what can be asked and one machine that decides. Text comes
 from the classes (see `speech.py`): each has its verb, the fields are the arguments, the docstring is the help. What is
-asked of the whole run is in `fleetwide.py`, what breaks and what people do in need in `hazards.py`.
+asked of the whole run is in `fleetwide.py`, what breaks and what people do in need in `hazards.py`, what may go wrong
+between a charge point and its CSMS in `impairments.py`.
 
 A refusal is a value, never an exception: a `str` with the machine's own words, or `None` where the command was done.
 """
@@ -24,6 +25,7 @@ from fleet.commands.hazards import (
     PowerReturn,
     ReleaseEmergencyStop,
 )
+from fleet.commands.impairments import Impair, Mend
 from fleet.commands.speech import Aim, Completes, ToChargePoint, ToConnector
 from fleet.words import Availability, CableEnd, ConnectorStatus, ErrorCode, ResetKind, StopReason
 
@@ -374,6 +376,8 @@ ChargePointCommand = (
     | EmergencyStop
     | ReleaseEmergencyStop
     | BendClock
+    | Impair
+    | Mend
     | Reset
     | SendHeartbeat
     | SendBoot

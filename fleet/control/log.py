@@ -5,6 +5,7 @@ for debugging; every message on the wire is there when asked for, without its se
 """
 
 import logging
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -150,6 +151,11 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
     reports.ProtocolViolated: (logging.WARNING, _violated),
     reports.Restarted: (logging.WARNING, _restarted),
     reports.GivenUp: (logging.ERROR, lambda report: f"given up: {report.cause}"),
+    reports.LinkImpaired: (
+        logging.INFO,
+        lambda report: f"network impaired: {report.fault} {format_duration(report.for_s or math.inf)}",
+    ),
+    reports.LinkMended: (logging.INFO, lambda report: f"network mended: {report.fault}"),
     reports.Drained: (logging.INFO, lambda report: f"drained, {report.undelivered} messages undelivered"),
 }
 

@@ -2,6 +2,7 @@
 
 from fleet.commands.fleetwide import Add, Pause, Quit, ResumeDrivers, RunScenario, Scale
 from fleet.commands.hazards import BendClock, BreakMeter, BreakRelay, EmergencyStop, FailLock, PowerCut
+from fleet.commands.impairments import Impair
 from fleet.commands.registry import AnyCommand
 from fleet.commands.speech import Aim, InScenario
 from fleet.commands.vocabulary import Crash, Drain, GetConfiguration, InjectFault, Remove
@@ -15,7 +16,7 @@ def kind_of(command: AnyCommand, *, in_scenario: bool = False) -> EventKind | No
     match command:
         case InjectFault() | Crash() | FailLock() | BreakMeter() | BreakRelay():
             return EventKind.FAULT
-        case PowerCut() | EmergencyStop() | BendClock():
+        case PowerCut() | EmergencyStop() | BendClock() | Impair():
             return EventKind.FAULT
         case Drain() | Remove() | Quit():
             return EventKind.DRAIN

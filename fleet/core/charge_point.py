@@ -22,6 +22,7 @@ from fleet.core import (
     charging_limits,
     delivery,
     emergency,
+    impairments,
     instructions,
     maintenance,
     outcomes,
@@ -89,6 +90,7 @@ class ChargePoint:
         "dialect",
         "ending",
         "exchange",
+        "impaired_until",
         "limits",
         "memory",
         "online",
@@ -130,6 +132,8 @@ class ChargePoint:
         self.waiting_for_link: tuple[tuple[int, bool], ...] = ()
         """Who wants to hear that the link is up (True) or down (False), by token."""
         self.ending: Ending | None = None
+        self.impaired_until = math.inf
+        """When the first of the faults on the link ends."""
         self.online = False
         self.powered_at = 0.0
         self.speaking_since = 0.0
@@ -153,6 +157,7 @@ class ChargePoint:
     def deadline(self) -> float:
         """When `tick` wants to be called; inf when nothing is due."""
         at = min(self.exchange.deadline, self.registration.deadline, self.pulse.deadline, self.limits.due_at)
+        at = min(at, self.impaired_until)
         if (due_at := self.upkeep.deadline) < at:
             at = due_at
         if self.ending is not None:
@@ -166,6 +171,7 @@ class ChargePoint:
         """Power up."""
         reconnection.start(self)
         absence.start(self)
+        impairments.start(self, now)
         self.configure(now)
         charging_limits.refresh(self, now)
         self.powered_at = now
@@ -229,6 +235,8 @@ class ChargePoint:
                 self.order(connector, TakeReading())
         if now >= self.limits.due_at:
             charging_limits.refresh(self, now)
+        if now >= self.impaired_until:
+            impairments.end_due(self, now)
         views.tell_due(self, now)
         return self._settle(now)
 

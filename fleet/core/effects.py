@@ -1,11 +1,12 @@
 """Effects: what the charge-point machine asks of its own actor. They never leave it.
 
-The first three go to the link, in the order in which they were asked for; the link's mailbox takes frames as bare
+Those of `LinkOrder` go to the link, in the order in which they were asked for; the link's mailbox takes frames as bare
 strings, because every message passes there.
 """
 
 from attrs import frozen
 
+from fleet.commands.impairments import Impair, NetworkFault
 from fleet.commands.vocabulary import ConnectorCommand
 from fleet.core.credentials import Credentials
 from fleet.core.errands import Errand
@@ -48,7 +49,21 @@ class UseCredentials:
     credentials: Credentials
 
 
-LinkOrder = str | CloseLink | OpenLink | SetPingInterval | UseCredentials
+@frozen
+class ImpairLink:
+    """Let this go wrong on the link until told otherwise; who gives the order keeps the time."""
+
+    impair: Impair
+
+
+@frozen
+class MendLink:
+    """Let this go wrong no more."""
+
+    fault: NetworkFault
+
+
+LinkOrder = str | CloseLink | OpenLink | SetPingInterval | UseCredentials | ImpairLink | MendLink
 
 
 @frozen
@@ -112,5 +127,5 @@ class Finish:
     """The charge point is done and ends."""
 
 
-ForLink = SendFrame | CloseLink | OpenLink | SetPingInterval | UseCredentials
+ForLink = SendFrame | CloseLink | OpenLink | SetPingInterval | UseCredentials | ImpairLink | MendLink
 Effect = ForLink | GiveOrder | Answer | Observe | RunErrand | CancelErrand | Restart | Finish

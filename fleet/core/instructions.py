@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from attrs import define, frozen
 
 from fleet.commands.hazards import BendClock, EmergencyStop, PowerCut, PowerReturn, ReleaseEmergencyStop
+from fleet.commands.impairments import Impair, Mend
 from fleet.commands.vocabulary import (
     Authorize,
     ChangeAvailability,
@@ -31,7 +32,7 @@ from fleet.commands.vocabulary import (
     SetConfiguration,
     StopTransaction,
 )
-from fleet.core import absence, charging_limits, dictation, emergency, quartz, reconnection
+from fleet.core import absence, charging_limits, dictation, emergency, impairments, quartz, reconnection
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
@@ -123,6 +124,10 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
         case BendClock():
             quartz.bend(charge_point, command, now)
             charging_limits.refresh(charge_point, now)
+        case Impair():
+            impairments.begin(charge_point, command, now)
+        case Mend(fault=fault):
+            impairments.end(charge_point, fault, now)
         case Drain():
             _leave(charge_point, math.inf)
         case Remove():

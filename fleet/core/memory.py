@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from attrs import Factory, define, frozen
 
+from fleet.commands.impairments import Impair
 from fleet.commands.vocabulary import EV
 from fleet.core.answers import FirmwareWanted, IdTagInfo, SignedFirmwareWanted
 from fleet.core.certificates import CertificateStore
@@ -78,6 +79,7 @@ class ChargePointMemory:
     None where it isn't.
     `profiles` are the charging profiles.
     `certificate` is the one that the CSMS had signed; `proposed` are credentials that have not got it in yet.
+    `impairments`: what else is wrong with the network, each with its end on the monotonic clock.
 
     `notices` wait to be told; `security_log` is what happened to its security; `firmware_version` and `certificates`
     are None as long as they are those of the plan; `update` is under way, and `taken_out` are the connectors that it
@@ -104,6 +106,7 @@ class ChargePointMemory:
     update: UpdateMemory | None = None
     taken_out: tuple[int, ...] = ()
     certificates: CertificateStore | None = None
+    impairments: tuple[tuple[Impair, float], ...] = ()
     transactions_begun: int = 0
     incarnation: int = 0
 
@@ -124,6 +127,7 @@ class ChargePointMemory:
         blank, those that it no longer has are forgotten.
         """
         self.away = False
+        self.impairments = ()
         kept = self.connectors[:connectors]
         for connector in kept:
             connector.cable, connector.ev = Cable.NONE, None

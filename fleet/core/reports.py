@@ -8,6 +8,7 @@ import math
 
 from attrs import field, frozen
 
+from fleet.commands.impairments import NetworkFault
 from fleet.words import (
     ConnectorStatus,
     ErrorCode,
@@ -343,6 +344,24 @@ class Drained:
 
 
 @frozen
+class LinkImpaired:
+    """Something goes wrong on the link by order, in a share `probability` of the cases; None for `for_s` has no end."""
+
+    at: float
+    fault: NetworkFault
+    for_s: float | None
+    probability: float
+
+
+@frozen
+class LinkMended:
+    """It goes wrong no more."""
+
+    at: float
+    fault: NetworkFault
+
+
+@frozen
 class FrameSent:
     """This text was handed to the link. Only reported while somebody wants frames, as there are so many."""
 
@@ -384,5 +403,7 @@ ChargePointReport = (
     | GivenUp
     | CredentialsSettled
     | Drained
+    | LinkImpaired
+    | LinkMended
 )
 ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport | FrameReport

@@ -5,7 +5,8 @@ whatever a CSMS or a network does becomes exactly one of these: `ConnectFailed` 
 `LinkDown` for one that had been reported up. No exception but cancellation comes out of it.
 
 Per connection there is one nursery of three tasks: this one, which obeys orders and writes; one that connects and then
-carries messages up; and trio-websocket's own reader. A fourth lives for the length of a WebSocket ping. Orders are read
+carries messages up; and trio-websocket's own reader. A fourth lives for the length of a WebSocket ping, and faults have
+tasks of their own while they hold something back (`faults.py`, `weather.py`). Orders are read
 from the first moment on, so that a close is obeyed while a connection is still being tried; frames told while there is
 none are stale and dropped, and the charge point knows: it was told that the link is down.
 
@@ -16,35 +17,35 @@ import math
 from collections.abc import Awaitable, Callable
 
 import trio
-from attrs import define, field, frozen
-from attrs.validators import gt
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from attrs import define
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed
+from fleet.commands.impairments import Direction, NetworkFault
 from fleet.core.credentials import Credentials
-from fleet.core.effects import CloseLink, LinkOrder, OpenLink, SetPingInterval, UseCredentials
+from fleet.core.effects import (
+    CloseLink,
+    ImpairLink,
+    LinkOrder,
+    MendLink,
+    OpenLink,
+    SetPingInterval,
+    UseCredentials,
+)
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkReport, LinkUp
 from fleet.link.backoff import Backoff
+from fleet.link.dialling import Limits as Limits
+from fleet.link.dialling import dial
 from fleet.link.endpoint import Endpoint
-from fleet.link.failures import Failure, connecting_failed, connection_ended, library_failed, slow_reader
-from fleet.link.wire import Opened, OpenStream, StageFailed, Wire, open_wire_stream
+from fleet.link.failures import Failure, connection_ended, library_failed, slow_reader
+from fleet.link.faults import Draw, Faults, FrameFaults, Held
+from fleet.link.wire import Opened, OpenStream, StageFailed, Wire
 
 Gate = Callable[[], Awaitable[object]]
 
-
-@frozen
-class Limits:
-    """How long and how large things may get, in s and bytes. One object serves every link."""
-
-    connect_s: float = field(default=30.0, validator=gt(0))
-    close_s: float = field(default=5.0, validator=gt(0))
-    send_s: float = field(default=30.0, validator=gt(0))
-    pong_s: float = field(default=30.0, validator=gt(0))
-    message_bytes: int = field(default=2**20, validator=gt(0))
-
-
 ORDERS_WAITING_MAX = 32
 """With more than this still to be written nothing more is read: a CSMS that asks faster than it listens has to wait."""
+
 
 _LIMITS = Limits()
 _BACKOFF = Backoff()
@@ -61,14 +62,16 @@ async def run_link(
     open_stream: OpenStream | None = None,
     limits: Limits = _LIMITS,
     endpoint_for: Callable[[Credentials], Endpoint] | None = None,
+    draw: Draw = lambda _: 0.5,
 ) -> None:
     """Keep one charge point connected until a `CloseLink(reconnect=False)`, or until either mailbox is closed.
 
     `connect` is awaited before the first connection only (the ramp); `jitter` gives the fraction in [0, 1) of the
     longest wait after so many failures in a row; `open_stream` stands in for TCP and TLS; `endpoint_for` is where to
-    connect with other credentials than those it begins with.
+    connect with other credentials than those it begins with; `draw` gives the number in [0, 1) that belongs to a name,
+    by which faults strike or don't.
     """
-    await _Link(endpoint, orders, up, jitter, connect, backoff, open_stream, limits, endpoint_for).run()
+    await _Link(endpoint, orders, up, jitter, connect, backoff, open_stream, limits, draw, endpoint_for).run()
 
 
 @define(eq=False)
@@ -81,6 +84,7 @@ class _Link:
     backoff: Backoff
     open_stream: OpenStream | None
     limits: Limits
+    draw: Draw
     endpoint_for: Callable[[Credentials], Endpoint] | None = None
     following: Endpoint | None = None
     failures: int = 0
@@ -90,7 +94,6 @@ class _Link:
     # Of the connection under way: the nursery it lives in, and what became of it so far.
     nursery: trio.Nursery | None = None
     dialling: trio.CancelScope | None = None
-    opened: Opened | None = None
     wire: Wire | None = None
     socket: WebSocketConnection | None = None
     up_at: float | None = None
@@ -99,6 +102,9 @@ class _Link:
     orphaned: bool = False
     sending: bool = False
     room: trio.Event | None = None
+    # Faults, once there have been any; and what spoils frames, only while something does.
+    faults: Faults | None = None
+    spoiling: FrameFaults | None = None
 
     async def run(self) -> None:
         # Who is switched on while it is to stay away doesn't even knock.
@@ -144,6 +150,8 @@ class _Link:
         finally:
             self.nursery = self.socket = None
             self.ping_at = math.inf
+            if self.faults is not None:
+                self.faults.frames.forget()
             if self.wire is not None:
                 await trio.aclose_forcefully(self.wire)
                 self.wire = None
@@ -172,8 +180,9 @@ class _Link:
                 gate, self.gate = self.gate, None
                 await gate()
             began_at = trio.current_time()
-            socket = await self._open()
-            if socket is not None:
+            opened = await self._open()
+            if opened is not None:
+                socket, (_, tcp_s, tls_s) = opened
                 self._discard_stale_orders()
                 if self.asked is None:
                     # First the way for frames, then the news: the first frame may come before this task runs again.
@@ -181,7 +190,8 @@ class _Link:
                     self._schedule_ping()
                     if self.dialling is not None:
                         self.dialling.cancel()
-                    await self.up.report(self._link_up(trio.current_time() - began_at))
+                    elapsed_s = trio.current_time() - began_at
+                    await self.up.report(LinkUp(elapsed_s, tcp_s, tls_s, elapsed_s - tcp_s - (tls_s or 0.0)))
                     self.up_at = trio.current_time()
                     await self._listen(socket)
         except MailboxClosed:
@@ -190,44 +200,27 @@ class _Link:
         if self.asked is None or self.up_at is None:
             self._end()
 
-    def _link_up(self, elapsed_s: float) -> LinkUp:
-        assert self.opened is not None
-        _, tcp_s, tls_s = self.opened
-        self.opened = None
-        return LinkUp(elapsed_s, tcp_s, tls_s, elapsed_s - tcp_s - (tls_s or 0.0))
-
-    async def _open(self) -> WebSocketConnection | None:
-        """A WebSocket with its subprotocol agreed, or None and `failure` set."""
-        nursery = self.nursery
-        assert nursery is not None
-        target = self.endpoint.target()
-        what = "TLS connection" if target.secure else "TCP connection"
-        with trio.move_on_after(self.limits.connect_s):
-            try:
-                if self.open_stream is not None:
-                    opened = Opened(await self.open_stream())
-                else:
-                    opened = await open_wire_stream(target, self.endpoint.tls_context)
-            except StageFailed as stage:
-                self._fail(stage.failure)
-                return None
-            except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._fail(connecting_failed(error, stage="tcp"))
-                return None
-            what = "answer to the WebSocket handshake"
-            self.opened = opened
-            self.wire = Wire(opened.stream, self.endpoint.subprotocols, self.limits.send_s, self._give_up)
-            return await wrap_client_stream(
-                nursery,
-                self.wire,  # type: ignore[arg-type]  # any stream will do, its own documentation says
-                target.host_header,
-                target.resource,
-                subprotocols=self.endpoint.subprotocols,
-                extra_headers=self.endpoint.request_headers(target),
-                max_message_size=self.limits.message_bytes,
+    async def _open(self) -> tuple[WebSocketConnection, Opened] | None:
+        """A WebSocket with its subprotocol agreed, and the stream below; or None and `failure` set."""
+        assert self.nursery is not None
+        try:
+            return await dial(
+                self.endpoint,
+                self.limits,
+                self.nursery,
+                self.open_stream,
+                self.faults,
+                self._wired,
+                self._give_up,
             )
-        self._fail(Failure("timeout", f"no {what} within {self.limits.connect_s:g} s"))
-        return None
+        except StageFailed as stage:
+            self._fail(stage.failure)
+            return None
+
+    def _wired(self, wire: Wire) -> None:
+        self.wire = wire
+        if self.faults is not None and self.nursery is not None:
+            wire.expose(self.faults, self.nursery)
 
     async def _listen(self, socket: WebSocketConnection) -> None:
         receive, report = socket.get_message, self.up.report
@@ -236,7 +229,11 @@ class _Link:
                 message = await receive()
                 if self.sending:
                     await self._wait_for_room()
-                await report(FrameReceived(message))
+                if self.spoiling is None:
+                    await report(FrameReceived(message))
+                else:
+                    for frame in self._spoil(self.spoiling, message, Direction.RECEIVED):
+                        await report(FrameReceived(frame))
         except ConnectionClosed as closed:
             wire = self.wire
             if self.asked is None and wire is not None:
@@ -311,6 +308,8 @@ class _Link:
             self.ping_interval_s = order.interval_s
             if self.socket is not None:
                 self._schedule_ping()
+        elif isinstance(order, ImpairLink | MendLink):
+            self._change_faults(order)
         elif isinstance(order, CloseLink):
             self.asked = order
         elif isinstance(order, OpenLink):
@@ -321,16 +320,23 @@ class _Link:
     async def _send(self, socket: WebSocketConnection, text: str) -> None:
         self.sending = True
         try:
-            try:
-                await socket.send_message(text)
-            except UnicodeEncodeError:
-                # Text typed by hand can hold half a surrogate pair, which no text frame can.
-                await socket.send_message(text.encode("utf-8", "replace").decode("utf-8"))
+            if self.spoiling is None:
+                await self._put(socket, text)
+            else:
+                for frame in self._spoil(self.spoiling, text, Direction.SENT):
+                    await self._put(socket, frame)
         except ConnectionClosed:
             # The listening task learns why, once it has carried up what still came in.
             self.socket = None
         finally:
             self.sending = False
+
+    async def _put(self, socket: WebSocketConnection, frame: str | bytes) -> None:
+        try:
+            await socket.send_message(frame)
+        except UnicodeEncodeError:
+            # Text typed by hand can hold half a surrogate pair, which no text frame can.
+            await socket.send_message(str(frame).encode("utf-8", "replace").decode("utf-8"))
 
     async def _close(self) -> None:
         """Close as asked: politely where there is something to close, and in bounded time."""
@@ -365,6 +371,8 @@ class _Link:
         try:
             with trio.move_on_after(self.limits.pong_s) as limit:
                 await socket.ping()
+                if self.faults is not None and self.faults.strike(NetworkFault.NO_PONG, Direction.RECEIVED):
+                    await trio.sleep_forever()
             if limit.cancelled_caught:
                 self._fail(Failure("ping-timeout", f"no pong within {self.limits.pong_s:g} s"))
                 self._end()
@@ -372,6 +380,41 @@ class _Link:
             pass
         finally:
             self.pinging = False
+
+    # ---- faults ------------------------------------------------------------------------------------------------------
+
+    def _change_faults(self, order: ImpairLink | MendLink) -> None:
+        """Something goes wrong from now on, or no more; a connection that stands has its share of it."""
+        faults = self.faults = self.faults or Faults(self.draw)
+        faults.change(order)
+        self.spoiling = faults.of_frames
+        if self.nursery is not None and self.wire is not None:
+            self.wire.expose(faults, self.nursery)
+        if isinstance(order, ImpairLink) and order.impair.fault is NetworkFault.CUT and (cut := faults.not_connected()):
+            self._fail(cut if self.up_at is None else Failure("reset", cut.detail))
+            if self.wire is not None:
+                self.wire.reset_on_close()
+            self._end()
+
+    def _spoil(self, frames: FrameFaults, frame: str | bytes, direction: Direction) -> list[str | bytes]:
+        """What goes on in place of a frame."""
+        passed = frames.pass_on(frame, direction, trio.current_time())
+        if self.nursery is not None:
+            frames.see_to_held(self.nursery, self._carry_on)
+        return passed
+
+    async def _carry_on(self, held: Held) -> None:
+        """A frame that a fault has held back."""
+        try:
+            if held.direction is Direction.RECEIVED:
+                await self.up.report(FrameReceived(held.frame))
+            elif self.socket is not None:
+                await self._put(self.socket, held.frame)
+        except MailboxClosed:
+            self.orphaned = True
+            self._end()
+        except ConnectionClosed:
+            pass  # the listening task learns why
 
     # ---- between two connections -------------------------------------------------------------------------------------
 

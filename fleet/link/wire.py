@@ -8,12 +8,14 @@ given; it sees every byte pass, ends each of these at once and keeps the reason.
 import math
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import trio
 
 from fleet.link.endpoint import CertificateUnusable, Target
 from fleet.link.failures import Failure, answer_failed, connecting_failed, one_line, slow_reader
+from fleet.link.faults import Faults
+from fleet.link.weather import Weather, abort_tls, reset_on_close
 
 OpenStream = Callable[[], Awaitable[trio.abc.Stream]]
 
@@ -38,10 +40,11 @@ class Opened(NamedTuple):
     tls_s: float | None = None
 
 
-async def open_wire_stream(target: Target, context: Callable[[], ssl.SSLContext]) -> Opened:
+async def open_wire_stream(target: Target, context: Callable[[], ssl.SSLContext], *, aborting: bool = False) -> Opened:
     """A TCP stream to the target, TLS on it for wss; raises `StageFailed`. Cancelled, it leaves nothing open.
 
-    `context` is asked when TLS is to begin, and what it gives is used before anybody else can ask.
+    `context` is asked when TLS is to begin, and what it gives is used before anybody else can ask. `aborting` breaks
+    the TLS handshake off.
     """
     began_at = trio.current_time()
     try:
@@ -52,6 +55,8 @@ async def open_wire_stream(target: Target, context: Callable[[], ssl.SSLContext]
     if not target.secure:
         return Opened(plain, connected_at - began_at)
     try:
+        if aborting:
+            await _abort_tls(plain, context(), target.host)
         secured = trio.SSLStream(plain, context(), server_hostname=target.host, https_compatible=True)
         await secured.do_handshake()
     except CertificateUnusable as unusable:
@@ -66,13 +71,17 @@ async def open_wire_stream(target: Target, context: Callable[[], ssl.SSLContext]
     return Opened(secured, connected_at - began_at, trio.current_time() - connected_at)
 
 
+async def _abort_tls(plain: trio.SocketStream, context: ssl.SSLContext, host: str) -> NoReturn:
+    raise StageFailed(await abort_tls(plain, context, host))
+
+
 class Wire(trio.abc.Stream):
     """A stream under watch. `fail(failure)` is called, at most once, when it must be given up for a reason of its own.
 
     `loss` says how the connection was lost once it is; `close_frame_sent` whether a WebSocket close frame went out.
     """
 
-    __slots__ = ("_fail", "_head", "_offered", "_send_limit_s", "_stream", "close_frame_sent", "loss")
+    __slots__ = ("_fail", "_head", "_offered", "_send_limit_s", "_stream", "close_frame_sent", "loss", "weather")
 
     def __init__(
         self,
@@ -89,6 +98,18 @@ class Wire(trio.abc.Stream):
         self._head: bytes | None = b""
         self.close_frame_sent = False
         self.loss = ""
+        self.weather: Weather | None = None
+
+    def expose(self, faults: Faults, nursery: trio.Nursery) -> None:
+        """Let these faults lie on the bytes, as they are now; pumps run in the connection's nursery."""
+        if self.weather is not None:
+            self.weather.change()
+        elif faults.of_stream:
+            self._stream = self.weather = Weather(self._stream, faults, nursery, upgraded=self._head is None)
+
+    def reset_on_close(self) -> None:
+        """Closing it will be a reset."""
+        reset_on_close(self._stream)
 
     async def send_all(self, data: "bytes | bytearray | memoryview[int]") -> None:
         # Whoever sends anything else watches the time, and a limit of its own costs every message 5 us.
@@ -113,16 +134,32 @@ class Wire(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        stream = self._stream
         try:
-            data = await self._stream.receive_some(max_bytes)
+            data = await stream.receive_some(max_bytes)
         except trio.BrokenResourceError as broken:
-            self._lost(broken)
-            raise
+            if stream is self._stream:
+                self._lost(broken)
+                raise
+            data = await self._receive_exposed(broken)
+        else:
+            if stream is not self._stream:
+                data = await self._receive_exposed(data)
         if self._head is not None:
             self._judge(data)
         elif not data and not self.loss:
             self.loss = "connection ended without a close frame"
         return data
+
+    async def _receive_exposed(self, caught: bytes | bytearray | BaseException) -> bytes | bytearray:
+        """The weather came up while this was awaited: it goes through it as well."""
+        assert self.weather is not None
+        self.weather.caught(caught)
+        try:
+            return await self.weather.receive_some()
+        except trio.BrokenResourceError as broken:
+            self._lost(broken)
+            raise
 
     async def aclose(self) -> None:
         await self._stream.aclose()

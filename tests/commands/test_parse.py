@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fleet.commands import fleetwide as run
 from fleet.commands import hazards
 from fleet.commands import vocabulary as to
+from fleet.commands.impairments import Direction, NetworkFault
 from fleet.commands.parse import LineError, is_blank, parse_line, render
 from fleet.commands.registry import COMMANDS, AnyCommand, Argument, arguments, find, nearest
 from fleet.commands.speech import Aim, Spoken, Subject
@@ -92,6 +93,14 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ("clock * jump-s=-1m30s", hazards.BendClock(jump_s=-90), "*"),
     ("clock CP0001", hazards.BendClock(), "CP0001"),
     ("release CP0001", hazards.ReleaseEmergencyStop(), "CP0001"),
+    ("impair CP0001 stall 45s", to.Impair(NetworkFault.STALL, 45.0), "CP0001"),
+    (
+        "impair * answer-twice probability=5% direction=received",
+        to.Impair(NetworkFault.ANSWER_TWICE, probability=0.05, direction=Direction.RECEIVED),
+        "*",
+    ),
+    ("mend CP0001", to.Mend(), "CP0001"),
+    ("mend * half-open", to.Mend(NetworkFault.HALF_OPEN), "*"),
     ("reboot CP0001", to.Reset(ResetKind.SOFT), "CP0001"),
     ("reboot CP[0001-0100] hard", to.Reset(ResetKind.HARD), "CP[0001-0100]"),
     ("heartbeat CP0001", to.SendHeartbeat(), "CP0001"),
