@@ -60,6 +60,8 @@ _ALERTS = {
 }
 # A name with several addresses fails several ways: what says most about the CSMS goes first.
 _PRECEDENCE = ("dns", "resources", "tls", "refused", "timeout", "unreachable")
+# As trio says it, with the address as Python writes a tuple.
+_TRIO_CONNECTING = re.compile(r"Error connecting to \('([^']+)', (\d+)[^)]*\): (.+)")
 
 
 class Failure(NamedTuple):
@@ -112,7 +114,8 @@ def _words(error: BaseException) -> str:
         said = str(error.reason or error.strerror or error).replace("_", " ").lower()
         return next((f"{told} ({said})" for alert, told in _ALERTS.items() if alert in said), said)
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        refused = _TRIO_CONNECTING.fullmatch(error.strerror)
+        return f"{refused[1]} port {refused[2]}: {refused[3]}" if refused else error.strerror
     return str(error) or type(error).__name__
 
 

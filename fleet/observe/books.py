@@ -288,7 +288,7 @@ class Books:
         for (charge_point_id, key), entry in self._open.items():
             if entry.meter_stop_wh is None:
                 open_here += 1
-                findings.add("never-stopped", f"{charge_point_id}/{entry.connector}: {key} was never stopped")
+                findings.add("never-stopped", f"{_named(charge_point_id, key, entry)}: never stopped")
             else:
                 undelivered += 1
                 findings.add("unacknowledged", _unacknowledged(charge_point_id, key, entry))
@@ -349,7 +349,13 @@ class Books:
 
 
 def _unacknowledged(charge_point_id: str, transaction: str, entry: Entry) -> str:
-    return f"{charge_point_id}/{entry.connector}: {transaction}, {entry.energy_wh} Wh, was never acknowledged"
+    return f"{_named(charge_point_id, transaction, entry)}, {entry.energy_wh} Wh: never acknowledged"
+
+
+def _named(charge_point_id: str, transaction: str, entry: Entry) -> str:
+    """By the CSMS's id; as long as it gave none, by the charge point's own."""
+    name = f"{transaction} (its own number)" if entry.transaction_id is None else str(entry.transaction_id)
+    return f"{charge_point_id}/{entry.connector} transaction {name}"
 
 
 def _tell_difference(energies: Mapping[str, int], findings: Findings) -> None:

@@ -88,3 +88,13 @@ def test_an_unknown_error_of_the_library_is_counted_as_internal() -> None:
 def test_foreign_text_becomes_one_short_printable_line() -> None:
     assert one_line("a\r\n\x1b[31mb\t c") == "a [31mb c"
     assert len(one_line("x" * 5_000)) == 200
+
+
+async def test_a_refused_connection_names_host_and_port_as_people_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(OSError) as raised:
+        await trio.open_tcp_stream("127.0.0.1", port)
+    assert connecting_failed(raised.value, stage="tcp") == ("refused", f"127.0.0.1 port {port}: Connection refused")
+    said = OSError(errno.ECONNREFUSED, "Error connecting to ('::1', 9000, 0, 0): Connection refused")
+    assert connecting_failed(said, stage="tcp").detail == "::1 port 9000: Connection refused"

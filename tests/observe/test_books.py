@@ -121,7 +121,7 @@ def test_a_transaction_that_runs_is_open_here_and_its_energy_is_no_mistake_of_th
     balance = two.books.compare(two.records)
     assert balance.open_here == 1
     assert balance.metered_wh == 100
-    assert balance.findings == ("CP1/1: a was never stopped",)
+    assert balance.findings == ("CP1/1 transaction 1000: never stopped",)
 
 
 def test_a_stop_that_nobody_acknowledged_is_undelivered(two: Two) -> None:
@@ -130,7 +130,7 @@ def test_a_stop_that_nobody_acknowledged_is_undelivered(two: Two) -> None:
     two.stop(40)
     balance = two.books.compare(two.records)
     assert balance.undelivered == 1
-    assert balance.findings == ("CP1/1: a, 40 Wh, was never acknowledged",)
+    assert balance.findings == ("CP1/1 transaction 1000, 40 Wh: never acknowledged",)
 
 
 def test_a_lost_reading_loses_no_transaction(two: Two) -> None:
@@ -178,7 +178,8 @@ def test_a_lost_transaction_is_open_no_longer_and_still_counts(two: Two, bound: 
     assert (balance.lost, balance.undelivered, balance.open_here) == (10, 10, 0)
     assert (balance.metered_wh, balance.reported_wh, balance.acknowledged_wh) == (400, 400, 0)
     assert (balance.unknown, balance.missing, balance.duplicated) == (0, 0, 0)
-    assert "CP1/1: t0, 40 Wh, was never acknowledged" in balance.findings
+    name = "1000" if bound else "t0 (its own number)"
+    assert f"CP1/1 transaction {name}, 40 Wh: never acknowledged" in balance.findings
 
 
 def test_a_lost_transaction_is_recognised_in_the_records(two: Two) -> None:

@@ -325,7 +325,7 @@ def test_books_that_do_not_balance_fail_a_run_that_asked_for_nothing_with_the_fi
     balance: Balance = Run().transaction(1234, delivered=False).books.compare()
     results = {result.objective: result for result in built_in(balance)}
     assert not any(result.passed for result in results.values())
-    assert "1234 Wh, was never acknowledged" in results["the books balance"].shown
+    assert "1234 Wh: never acknowledged" in results["the books balance"].shown
 
 
 def test_what_was_asked_for_is_not_there_twice() -> None:
