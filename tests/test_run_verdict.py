@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -237,3 +238,31 @@ def test_a_csms_that_nobody_reaches_leaves_a_report_too(tmp_path: Path) -> None:
     assert "s3cret" not in done.stdout + done.stderr + (tmp_path / "summary.json").read_text()
     assert summary_in(tmp_path)["result"] == "incomplete"
     assert ElementTree.parse(tmp_path / "junit.xml").getroot().findall(".//error")
+
+
+def test_an_embedded_csms_that_dies_in_mid_run_makes_the_result_incomplete(tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+    process = subprocess.Popen(
+        [*FLEET, "run", *SHORT, "--grace", "1s", "--records", str(records), "--report", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not (records.exists() and records.stat().st_size):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+        (child,) = "".join(thread.read_text() for thread in threads).split()
+        os.kill(int(child), signal.SIGKILL)
+        said, _ = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+        process.wait(10)
+    assert process.returncode == 98, said
+    assert (
+        "\nINCOMPLETE: the embedded CSMS ended in mid-run (killed by SIGKILL); lost_transactions == 0: it was " in said
+    )
+    assert summary_in(tmp_path)["result"] == "incomplete"

@@ -3,6 +3,7 @@
 It is `fleet csms` on a free loopback port, and nothing else: what a run does against it, it does against any CSMS.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
+from attrs import frozen
 
 from fleet.errors import FleetError
 from fleet.load.config import CsmsConfig
@@ -18,9 +20,26 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 
 
+@frozen
+class Central:
+    """A CSMS to run against, and its process if it is ours."""
+
+    url: str
+    process: trio.Process | None = None
+
+    @property
+    def ended(self) -> str | None:
+        """Why ours is no more, though nobody told it to end."""
+        code = None if self.process is None else self.process.poll()
+        if code is None:
+            return None
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"the embedded CSMS ended in mid-run ({how})"
+
+
 @asynccontextmanager
-async def embedded(config: CsmsConfig, records: Path) -> AsyncIterator[str]:
-    """Run the embedded CSMS while the block runs; yields its URL. Raises `FleetError` if it doesn't come up.
+async def embedded(config: CsmsConfig, records: Path) -> AsyncIterator[Central]:
+    """Run the embedded CSMS while the block runs. Raises `FleetError` if it doesn't come up.
 
     The child has a process group of its own, so that Ctrl-C in the terminal reaches only the fleet, which needs its
     CSMS for the drain; it ends when its standard input does, so that it can't outlive a fleet that was killed.
@@ -36,7 +55,7 @@ async def embedded(config: CsmsConfig, records: Path) -> AsyncIterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield await _url(process)
+        yield Central(await _url(process), process)
         process.terminate()
         with trio.move_on_after(STOP_TIMEOUT_S):
             await process.wait()

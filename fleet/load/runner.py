@@ -23,7 +23,7 @@ from fleet.core.plan import ChargePointPlan
 from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
-from fleet.load.central import embedded
+from fleet.load.central import Central, embedded
 from fleet.load.config import RunConfig
 from fleet.load.controls import Manner, controlled
 from fleet.load.drivers import Drivers
@@ -83,6 +83,8 @@ class Run:
     scenarios: Scenarios
     hopeless: ObjectiveResult | None = None
     """The objective that ended the load."""
+    csms_ended: str | None = None
+    """Why the embedded CSMS was not there to the end."""
 
     @property
     def fleet(self) -> Fleet:
@@ -157,11 +159,12 @@ async def _run_and_conclude(
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
         before = records.stat().st_size if records is not None and records.exists() else 0
-        async with _central(config, records) as url:
-            manner.say(f"fleet: {_whom(config, url)}")
-            links.aim(url)
-            end, running = await _run(config, url, manner, outputs, observing, links, ending)
+        async with _central(config, records) as central:
+            manner.say(f"fleet: {_whom(config, central.url)}")
+            links.aim(central.url)
+            end, running = await _run(config, central.url, manner, outputs, observing, links, ending)
             ending.over = True
+            running.csms_ended = central.ended
             elapsed_s = trio.current_time() - running.started_at
         if observing.trace is not None:
             # Now, so that the summary knows of what the disk has refused at the very last.
@@ -178,13 +181,13 @@ def _whom(config: RunConfig, url: str) -> str:
 
 
 @asynccontextmanager
-async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[str]:
+async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[Central]:
     if config.csms.url is not None:
-        yield config.csms.url
+        yield Central(config.csms.url)
     else:
         assert records is not None
-        async with embedded(config.csms, records) as url:
-            yield url
+        async with embedded(config.csms, records) as central:
+            yield central
 
 
 async def _run(
@@ -320,7 +323,7 @@ async def _drain(running: Run) -> None:
 def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
     """Close the books, judge, and say so; returns the exit code."""
     unreached = _unreached(end, running, elapsed_s)
-    incomplete = () if unreached is None else (str(unreached),)
+    incomplete = tuple(str(why) for why in (running.csms_ended, unreached) if why is not None)
     balance, unreadable = _balance(running, records)
     observing, config = running.observing, running.config
     began_at = datetime.fromtimestamp(observing.clock.utc(running.started_at), UTC)

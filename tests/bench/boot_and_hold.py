@@ -20,9 +20,9 @@ from fleet.load.ramp import freeze
 async def boot_s(count: int, rate_per_s: float) -> float:
     """Seconds until `count` charge points have connected, booted and told their statuses."""
     with tempfile.TemporaryDirectory() as folder:
-        async with embedded(CsmsConfig(), Path(folder) / "records.jsonl") as url:
+        async with embedded(CsmsConfig(), Path(folder) / "records.jsonl") as central:
             began = trio.current_time()
-            async with charge_points(url, count, {}, rate_per_s):
+            async with charge_points(central.url, count, {}, rate_per_s):
                 return trio.current_time() - began
     raise AssertionError
 
