@@ -117,7 +117,8 @@ def _wanted(charge_point: ChargePoint, name: str, value: str) -> Credentials:
     if key.name == PASSWORD:
         return evolve(latest, authorization_key=text)
     profile, means = int(text), charge_point.plan.security
-    if profile not in means.profiles:
+    signed = profile == CERTIFICATE_PROFILE and latest.certificate is not None and 2 in means.profiles
+    if profile not in means.profiles and not signed:
         raise ValueError(f"{charge_point.plan.id} has no way to connect with security profile {profile}")
     if profile in PASSWORD_PROFILES and latest.authorization_key is None and not means.has_password:
         raise ValueError(f"security profile {profile} needs an AuthorizationKey first")

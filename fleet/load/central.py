@@ -3,6 +3,7 @@
 It is `fleet csms` on a free loopback port, and nothing else: what a run does against it, it does against any CSMS.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from attrs import frozen
 
 from fleet.errors import FleetError
 from fleet.load.config import CsmsConfig
+from fleet.load.security import Guard
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
@@ -38,8 +40,10 @@ class Central:
 
 
 @asynccontextmanager
-async def embedded(config: CsmsConfig, records: Path) -> AsyncIterator[Central]:
+async def embedded(config: CsmsConfig, records: Path, guard: Guard | None = None) -> AsyncIterator[Central]:
     """Run the embedded CSMS while the block runs. Raises `FleetError` if it doesn't come up.
+
+    With a `guard` it lets in whom that lets in.
 
     The child has a process group of its own, so that Ctrl-C in the terminal reaches only the fleet, which needs its
     CSMS for the drain; it ends when its standard input does, so that it can't outlive a fleet that was killed.
@@ -49,8 +53,13 @@ async def embedded(config: CsmsConfig, records: Path) -> AsyncIterator[Central]:
         command += ["--latency", f"{config.latency_s}s"]
     if config.heartbeat_interval_s:
         command += ["--heartbeat-interval", f"{config.heartbeat_interval_s}s"]
+    environment = dict(os.environ)
+    if guard is not None:
+        command += guard.options
+        # A password is not for everybody to read in the list of processes.
+        environment |= guard.environment
     process = await trio.lowlevel.open_process(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env=environment
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -79,6 +88,6 @@ async def _url(process: trio.Process) -> str:
                 break
             said += chunk
     for word in said.decode(errors="replace").split():
-        if word.startswith("ws://"):
+        if word.startswith(("ws://", "wss://")):
             return word
     raise FleetError(f"the embedded CSMS did not start: {said.decode(errors='replace').strip() or 'it said nothing'}")

@@ -18,6 +18,8 @@ from fleet.load import limits
 from fleet.load.command import resolve
 from fleet.load.config import GroupConfig, RunConfig, heartbeat_interval_s
 from fleet.load.drivers import QUEUE_MAX
+from fleet.load.planning import plans
+from fleet.load.security import NOT_VERIFIED, WHAT, profile_of, require_files
 from fleet.quantities import format_duration
 
 # CPU of a MeterValues round trip through a whole charge point, as `tests/bench/round_trip.py` measured it on two shared
@@ -126,6 +128,7 @@ def _all_taken(offered: float, connectors: int) -> float:
 def check(args: argparse.Namespace) -> int:
     """`fleet check`: print the plan; raises ConfigurationError if it is wrong or this machine can't hold it."""
     config = resolve(args)
+    require_files(config.csms, (plan.id for plan in plans(config)))
     load, found = expected_load(config), limits.limits(config.charge_point_count)
     print(f"fleet check: {args.config or 'no file: the built-in configuration'}")
     for name, text in _plan(config):
@@ -160,6 +163,10 @@ def _plan(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "target", "embedded CSMS on a free loopback port"
     else:
         yield "target", mask(endpoint_url(csms.url, config.charge_points[0].id.format(1))) + " and so on"
+    if profile := profile_of(csms):
+        yield "security", f"profile {profile}: {WHAT[profile]}"
+    if not csms.verify:
+        yield "WARNING", NOT_VERIFIED
     yield "seed", "drawn at the start" if config.seed is None else str(config.seed)
     yield "duration", f"{format_duration(config.duration_s)}, then at most {format_duration(config.grace_s)} to drain"
     ramp_s = config.charge_point_count / csms.connect_rate_per_s

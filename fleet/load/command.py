@@ -28,6 +28,8 @@ from fleet.load.config_file import load
 from fleet.load.objectives import read_objective
 from fleet.load.outputs import TRACE_BYTES_MAX, TRACE_FILES_MAX, Outputs
 from fleet.load.scenario_files import alone, lasting, read_scenarios
+from fleet.load.security import FLAGS as SECURITY_FLAGS
+from fleet.load.security import add_arguments as add_security_arguments
 from fleet.load.settings import (
     read_duration,
     read_pattern,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 # Which class each flag belongs to, and its attribute there.
 _RUN = {"duration": "duration_s", "grace": "grace_s", "seed": "seed"}
-_CSMS = {"url": "url", "connect_rate": "connect_rate_per_s"}
+_CSMS = {"url": "url", "connect_rate": "connect_rate_per_s", **SECURITY_FLAGS}
 _GROUPS = {"connectors": "connectors", "id": "id"}
 
 
@@ -92,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="whom a scenario's lines are for that don't say it, such as 'CP00*/1' (default: */*)",
     )
+    add_security_arguments(parser, flag(read_url))
     add(
         "--slo",
         action="append",

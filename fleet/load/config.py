@@ -22,6 +22,7 @@ from fleet.errors import ConfigurationError
 from fleet.link.endpoint import mask
 from fleet.load.distributions import Constant, Distribution, Uniform
 from fleet.load.objectives import ObjectiveConfig, read_objective
+from fleet.load.security import mistakes as security_mistakes
 from fleet.load.settings import (
     Mistakes,
     Setting,
@@ -51,6 +52,8 @@ CHARGE_POINTS_MAX = 1_000_000
 # CiString20Type, CiString25Type (OCPP 1.6 sections 7.8, 7.9): IdToken, and a serial number.
 _ID_TAG_LENGTH_MAX = 20
 _SERIAL_LENGTH_MAX = 25
+# Keys that are not to be set as such, and what is: a password is named and never written.
+_ELSEWHERE = {"AuthorizationKey": "csms.password_env or csms.password_file", "SecurityProfile": "csms.security_profile"}
 
 
 def configuration_text(value: object) -> str:
@@ -127,9 +130,13 @@ class CsmsConfig:
     `url` None means the embedded one, which answers after `latency_s`. `connect_rate_per_s` is the ramp. The interval
     in BootNotification's answer overrides the key HeartbeatInterval: `heartbeat_interval_s` is what the embedded CSMS
     says there, and what `fleet check` expects another to say. The password of HTTP basic authentication (whose name is
-    the charge point's id) is named here, never written: by `password_env` or `password_file`. `ca_file` is the
-    certificate authority that signed a wss server. A lost connection is tried again after a random part of
-    `backoff_base_s` doubled per failure, at most `backoff_max_s`.
+    the charge point's id) is named here, never written: by `password_env` or `password_file`. A lost connection is
+    tried again after a random part of `backoff_base_s` doubled per failure, at most `backoff_max_s`.
+
+    For TLS: `tls` is a folder made by `fleet certs`, in the place of `ca_file` (who vouches for the CSMS; else whom the
+    system trusts), `client_cert` and `client_key` (what charge points show, `{id}` standing for theirs). `secure_url`
+    is where security profiles 2 and 3 lead to, if `url` is without TLS. `security_profile` None is what all this comes
+    to (`security.py`).
     """
 
     url: Annotated[str | None, Setting(read_url)] = field(default=None, repr=lambda url: repr(url and mask(url)))
@@ -142,6 +149,12 @@ class CsmsConfig:
     password_env: Name | None = None
     password_file: Name | None = None
     ca_file: Name | None = None
+    security_profile: Annotated[int | None, Setting(whole(0, 3))] = None
+    secure_url: Annotated[str | None, Setting(read_url)] = field(default=None, repr=lambda url: repr(url and mask(url)))
+    tls: Name | None = None
+    client_cert: Name | None = None
+    client_key: Name | None = None
+    verify: Flag = True
 
     def password(self) -> str | None:
         """The password from where it is kept, None when there is none; raises ConfigurationError."""
@@ -343,6 +356,9 @@ def _group_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
                     f"expected ids of its own, but {name!r} is taken by {where} (use {{}} for the index)",
                 )
                 break
+        for key, instead in _ELSEWHERE.items():
+            if key in group.configuration:
+                yield f"{path}.configuration", f"{key}: expected {instead} instead"
         try:
             settled(group.configuration, group.connectors)
         except ValueError as error:
@@ -358,8 +374,7 @@ def _csms_mistakes(csms: CsmsConfig) -> Iterator[tuple[str, str]]:
         yield "csms.password_file", "expected either password_env or password_file, got both"
     if csms.backoff_max_s < csms.backoff_base_s:
         yield "csms.backoff_max", f"expected no less than backoff_base ({csms.backoff_base_s:g} s)"
-    if csms.ca_file is not None and not (csms.url or "").startswith("wss:"):
-        yield "csms.ca_file", "expected a wss:// url beside it"
+    yield from security_mistakes(csms)
 
 
 def _driver_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:

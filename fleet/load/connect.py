@@ -6,6 +6,7 @@ says `quit` or a signal ends it. Beside that it is a run like any other, with th
 
 import argparse
 from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fleet.control.log import LEVELS, Log, start_logging
@@ -14,6 +15,8 @@ from fleet.link.endpoint import mask
 from fleet.load.command import add_control_arguments, flag, key_and_value
 from fleet.load.config import CONNECTORS_MAX, CsmsConfig, DriversConfig, GroupConfig, RunConfig, mistakes
 from fleet.load.controls import Attend, Manner
+from fleet.load.security import FLAGS as SECURITY_FLAGS
+from fleet.load.security import add_arguments as add_security_arguments
 from fleet.load.settings import read_seed, read_url, text, whole
 
 DEFAULT_ID = "CP001"
@@ -55,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="configuration",
         help="an OCPP configuration key; may be repeated",
     )
+    add_security_arguments(parser, flag(read_url))
     add_control_arguments(parser)
 
 
@@ -62,7 +66,7 @@ def resolve(args: argparse.Namespace) -> RunConfig:
     """The configuration of a run with this one charge point and no drivers; raises ConfigurationError."""
     config = RunConfig(
         seed=args.seed,
-        csms=CsmsConfig(url=url_template(args.url, args.id)),
+        csms=CsmsConfig(url=url_template(args.url, args.id), **_security(args)),
         charge_points=(
             GroupConfig(
                 # Braces in an id are its own; in a pattern they would stand for the index.
@@ -77,6 +81,15 @@ def resolve(args: argparse.Namespace) -> RunConfig:
     if found := mistakes(config):
         raise ConfigurationError("\n".join(f"{path}: {text_}" for path, text_ in found))
     return config
+
+
+def _security(args: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        attribute: value for flag, attribute in SECURITY_FLAGS.items() if (value := getattr(args, flag)) is not None
+    }
+    if "secure_url" in given:
+        given["secure_url"] = url_template(given["secure_url"], args.id)
+    return given
 
 
 def url_template(url: str, charge_point_id: str) -> str:

@@ -1,33 +1,53 @@
 """The links of a run: each charge point's way to the CSMS, with everything shared that can be."""
 
 import ssl
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from fleet.actors.charge_point import RunLink
+from fleet.core.credentials import Credentials, OwnCertificate
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import ConfigurationError
 from fleet.link.backoff import Backoff
-from fleet.link.endpoint import Endpoint, basic_auth, endpoint_url
+from fleet.link.endpoint import CertificateFiles, Endpoint, basic_auth, endpoint_url
 from fleet.link.websocket import run_link
 from fleet.load.config import CsmsConfig
+from fleet.load.security import CERTIFICATE_PROFILE, TLS_PROFILES, files_of, profile_of, root_of
 from fleet.randomness import unit
 
 
 class WebSocketLinks:
     """Makes WebSocket links; raises `ConfigurationError` for a URL, password or CA file that can't be used.
 
-    `password`, if given, stands in for what the configuration names. Without a `url` yet, `aim` has to follow.
+    `password`, if given, stands in for what the configuration names. Without a `url` yet, `aim` has to follow. `issue`
+    makes the certificates of charge points where no files are named.
+
+    All links share one TLS context, or two where some show a certificate and some don't: a context is half a MiB with
+    the system's authorities in it, and a certificate is kept by the connection that it was loaded for.
     """
 
     def __init__(
-        self, url: str | None, config: CsmsConfig, seed: int, subprotocol: str, password: str | None = None
+        self,
+        url: str | None,
+        config: CsmsConfig,
+        seed: int,
+        subprotocol: str,
+        password: str | None = None,
+        issue: Callable[[str], OwnCertificate] | None = None,
     ) -> None:
         self._url = ""
+        self._config = config
         self._seed = seed
         self._subprotocols = (subprotocol,)
         self._password = config.password() if password is None else password
+        self._issue = issue
+        self._profile = profile_of(config, password=self._password is not None)
         self._backoff = Backoff(base_s=config.backoff_base_s, cap_s=config.backoff_max_s)
-        self._ssl_context = _ssl_context(config.ca_file)
+        if config.secure_url is not None or (url or "").startswith("wss:"):
+            # Said at once if it can't be used.
+            assert self._context is not None
         if url is not None:
             self.aim(url)
 
@@ -37,22 +57,58 @@ class WebSocketLinks:
         self._url = url
 
     def __call__(self, plan: ChargePointPlan, incarnation: int) -> RunLink:
-        headers = () if self._password is None else (basic_auth(plan.id, self._password),)
-        endpoint = Endpoint(endpoint_url(self._url, plan.id), self._subprotocols, headers, self._ssl_context)
+        endpoint_for = partial(self._endpoint, plan.id)
         # A life of its own draws of its own; the count keeps the draws of one life apart.
         jitter = partial(_jitter, self._seed, f"{plan.id}/{incarnation}/backoff")
-        return partial(run_link, endpoint, jitter=jitter, backoff=self._backoff)
+        return partial(
+            run_link,
+            endpoint_for(Credentials(self._profile)),
+            jitter=jitter,
+            backoff=self._backoff,
+            endpoint_for=endpoint_for,
+        )
+
+    def _endpoint(self, charge_point_id: str, credentials: Credentials) -> Endpoint:
+        """Where to connect with these credentials, and what to show there."""
+        profile, url = credentials.security_profile, self._url
+        if profile in TLS_PROFILES and self._config.secure_url is not None:
+            url = self._config.secure_url
+        url = endpoint_url(url, charge_point_id)
+        secure, shows = urlsplit(url).scheme == "wss", profile == CERTIFICATE_PROFILE
+        password = credentials.authorization_key or self._password
+        return Endpoint(
+            url,
+            self._subprotocols,
+            () if password is None or shows else (basic_auth(charge_point_id, password),),
+            None if not secure else self._showing_context if shows else self._context,
+            self._certificate(charge_point_id, credentials) if secure and shows else None,
+        )
+
+    def _certificate(self, charge_point_id: str, credentials: Credentials) -> CertificateFiles | OwnCertificate | None:
+        if credentials.certificate is not None:
+            return credentials.certificate
+        return files_of(self._config, charge_point_id) if self._issue is None else self._issue(charge_point_id)
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        return _ssl_context(root_of(self._config), verify=self._config.verify)
+
+    @cached_property
+    def _showing_context(self) -> ssl.SSLContext:
+        return _ssl_context(root_of(self._config), verify=self._config.verify)
 
 
 def _jitter(seed: int, name: str, failures: int) -> float:
     return unit(seed, f"{name}/{failures}")
 
 
-def _ssl_context(ca_file: str | None) -> ssl.SSLContext | None:
-    """One context for all links; None leaves it to the link to verify against the system's authorities."""
-    if ca_file is None:
-        return None
+def _ssl_context(root: Path | None, *, verify: bool) -> ssl.SSLContext:
+    """What TLS is made with; without a root the system's authorities vouch for the CSMS."""
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=root)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"csms.ca_file: can't use {ca_file}: {error}") from None
+        raise ConfigurationError(f"csms.ca_file: can't use {root}: {error}") from None
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -5,9 +5,10 @@ So a charge point that a growing fleet adds is the one that a larger fleet would
 
 from collections.abc import Mapping
 
-from fleet.core.plan import ChargePointPlan, ConnectorPlan
+from fleet.core.plan import ChargePointPlan, ConnectorPlan, SecurityPlan
 from fleet.errors import ConfigurationError
 from fleet.load.config import GroupConfig, RunConfig, numbered
+from fleet.load.security import means_of
 
 
 def plan_at(config: RunConfig, index: int) -> ChargePointPlan:
@@ -25,7 +26,7 @@ def plan_at(config: RunConfig, index: int) -> ChargePointPlan:
         name, last = group.id.format(index), first + group.count - 1
         if index > last and name in (group.id, group.id.format(last)):
             raise ConfigurationError(f"charge_points.id: {group.id!r} has no {{}} to name charge point {index} by")
-    return _planned(group, range(index, index + 1), {}, {})[0]
+    return _planned(group, range(index, index + 1), means_of(config.csms), {}, {})[0]
 
 
 def plans(config: RunConfig) -> list[ChargePointPlan]:
@@ -33,14 +34,16 @@ def plans(config: RunConfig) -> list[ChargePointPlan]:
     made: list[ChargePointPlan] = []
     connector_plans: dict[ConnectorPlan, ConnectorPlan] = {}
     configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+    security = means_of(config.csms)
     for _, group, indices in numbered(config):
-        made.extend(_planned(group, indices, connector_plans, configurations))
+        made.extend(_planned(group, indices, security, connector_plans, configurations))
     return made
 
 
 def _planned(
     group: GroupConfig,
     indices: range,
+    security: SecurityPlan,
     connector_plans: dict[ConnectorPlan, ConnectorPlan],
     configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]],
 ) -> list[ChargePointPlan]:
@@ -54,7 +57,10 @@ def _planned(
         finishing_s=group.finishing_s,
     )
     connectors = (connector_plans.setdefault(plan, plan),) * group.connectors
-    configuration = configurations.setdefault(tuple(sorted(group.configuration.items())), group.configuration)
+    configuration = group.configuration
+    if security.profile:
+        configuration = {**configuration, "SecurityProfile": str(security.profile)}
+    configuration = configurations.setdefault(tuple(sorted(configuration.items())), configuration)
     return [
         ChargePointPlan(
             id=group.id.format(index),
@@ -65,6 +71,7 @@ def _planned(
             firmware_version=group.firmware_version,
             configuration=configuration,
             reboot_s=group.reboot_s,
+            security=security,
         )
         for index in indices
     ]

@@ -36,6 +36,7 @@ from fleet.load.outputs import Outputs
 from fleet.load.planning import plan_at, plans
 from fleet.load.ramp import freeze, switch_on
 from fleet.load.scenarios import Scenarios
+from fleet.load.security import NOT_VERIFIED, Guard, guarded, require_files, warn
 from fleet.observe.board import Board
 from fleet.observe.books import Balance
 from fleet.observe.journal import EventKind
@@ -115,17 +116,28 @@ async def run(
     `FleetError` for what a person can mend.
     """
     manner, outputs = manner or Manner(), outputs or Outputs()
+    with guarded(config.csms, manner.password) as guard:
+        config = attrs.evolve(config, csms=guard.csms)
+        code = await _run_guarded(config, records, manner, outputs, guard)
+        if not config.csms.verify:
+            manner.say(f"fleet: {NOT_VERIFIED}")
+        return code
+
+
+async def _run_guarded(config: RunConfig, records: Path | None, manner: Manner, outputs: Outputs, guard: Guard) -> int:
     seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
     config = attrs.evolve(config, seed=seed)
     limits.require(config.charge_point_count)
     # Said before anything is started, should the password or the certificates not be there, or a port be taken.
-    links = WebSocketLinks(config.csms.url, config.csms, seed, Dialect16.subprotocol, manner.password)
+    links = WebSocketLinks(config.csms.url, config.csms, seed, Dialect16.subprotocol, guard.password, guard.issue)
+    if guard.issue is None:
+        require_files(config.csms, (plan.id for plan in plans(config)))
+    warn(config.csms)
     if records is not None:
         require_records(records, written=config.csms.url is None)
     if outputs.report is not None:
         report.prepare(outputs.report)
-    password = config.csms.password() if manner.password is None else manner.password
-    secrets = () if password is None else (password,)
+    secrets = () if guard.password is None else (guard.password,)
     observing = await Observing.of(plans(config), seed, outputs, manner.say, secrets)
     ending = Ending(manner.say)
     ending.watch_output()
@@ -136,7 +148,7 @@ async def run(
         if outputs.metrics is not None:
             manner.say(f"fleet: metrics at {observing.metrics_url}")
         try:
-            code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending)
+            code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending, guard)
         finally:
             await ending.settle()
         if observing.metrics is not None and outputs.linger_s and not ending.interrupted:
@@ -154,12 +166,13 @@ async def _run_and_conclude(
     observing: Observing,
     links: WebSocketLinks,
     ending: Ending,
+    guard: Guard,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
         before = records.stat().st_size if records is not None and records.exists() else 0
-        async with _central(config, records) as central:
+        async with _central(config, records, guard) as central:
             manner.say(f"fleet: {_whom(config, central.url)}")
             links.aim(central.url)
             end, running = await _run(config, central.url, manner, outputs, observing, links, ending)
@@ -181,12 +194,12 @@ def _whom(config: RunConfig, url: str) -> str:
 
 
 @asynccontextmanager
-async def _central(config: RunConfig, records: Path | None) -> AsyncIterator[Central]:
+async def _central(config: RunConfig, records: Path | None, guard: Guard) -> AsyncIterator[Central]:
     if config.csms.url is not None:
         yield Central(config.csms.url)
     else:
         assert records is not None
-        async with embedded(config.csms, records) as central:
+        async with embedded(config.csms, records, guard) as central:
             yield central
 
 
