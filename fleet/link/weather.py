@@ -67,7 +67,10 @@ def fragments(frame: bytes) -> Iterator[bytes]:
 
     The pieces are multiples of four bytes, so that the mask fits each of them as it did the whole.
     """
-    length_bytes = {126: 2, 127: 8}.get(frame[1] & _LENGTH, 0) if len(frame) > 1 else 0
+    if len(frame) < 2:
+        yield frame
+        return
+    length_bytes = {126: 2, 127: 8}.get(frame[1] & _LENGTH, 0)
     mask_at = 2 + length_bytes
     mask, payload = frame[mask_at : mask_at + 4], frame[mask_at + 4 :]
     length = int.from_bytes(frame[2:mask_at], "big") if length_bytes else frame[1] & _LENGTH
@@ -80,9 +83,10 @@ def fragments(frame: bytes) -> Iterator[bytes]:
         opcode = frame[0] & _OPCODE if at == 0 else 0
         final = _FINAL if at + step >= length else 0
         size = len(piece)
-        head = bytes([size | _MASKED]) if size < 126 else struct.pack("!BH", 126 | _MASKED, size)
-        if size >= 2**16:
-            head = struct.pack("!BQ", 127 | _MASKED, size)
+        if size < 126:
+            head = bytes([size | _MASKED])
+        else:
+            head = struct.pack("!BH", 126 | _MASKED, size) if size < 2**16 else struct.pack("!BQ", 127 | _MASKED, size)
         yield bytes([final | opcode]) + head + mask + piece
 
 

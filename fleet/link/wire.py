@@ -142,6 +142,10 @@ class Wire(trio.abc.Stream):
                 self._lost(broken)
                 raise
             data = await self._receive_exposed(broken)
+        except trio.ClosedResourceError as closed:
+            if stream is self._stream:
+                raise
+            data = await self._receive_exposed(closed)
         else:
             if stream is not self._stream:
                 data = await self._receive_exposed(data)
