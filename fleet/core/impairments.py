@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from fleet.commands.impairments import Impair, NetworkFault
 from fleet.core.effects import ImpairLink, MendLink
 from fleet.core.reports import LinkImpaired, LinkMended
@@ -24,9 +22,8 @@ def start(charge_point: ChargePoint, now: float) -> None:
     """Power-up: what is wrong with the network is still wrong, unless it has ended meanwhile."""
     if charge_point.memory.impairments:
         end_due(charge_point, now)
-        for impair, until in charge_point.memory.impairments:
-            left_s = None if until == math.inf else until - now
-            charge_point.effect(ImpairLink(evolve(impair, for_s=left_s)))
+        for impair, _ in charge_point.memory.impairments:
+            charge_point.effect(ImpairLink(impair))
 
 
 def begin(charge_point: ChargePoint, impair: Impair, now: float) -> None:

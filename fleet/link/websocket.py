@@ -320,23 +320,19 @@ class _Link:
     async def _send(self, socket: WebSocketConnection, text: str) -> None:
         self.sending = True
         try:
-            if self.spoiling is None:
-                await self._put(socket, text)
-            else:
-                for frame in self._spoil(self.spoiling, text, Direction.SENT):
-                    await self._put(socket, frame)
+            if self.spoiling is not None:
+                for frame in self._spoil(self.spoiling, _sendable(text), Direction.SENT):
+                    await socket.send_message(frame)
+                return
+            try:
+                await socket.send_message(text)
+            except UnicodeEncodeError:
+                await socket.send_message(_sendable(text))
         except ConnectionClosed:
             # The listening task learns why, once it has carried up what still came in.
             self.socket = None
         finally:
             self.sending = False
-
-    async def _put(self, socket: WebSocketConnection, frame: str | bytes) -> None:
-        try:
-            await socket.send_message(frame)
-        except UnicodeEncodeError:
-            # Text typed by hand can hold half a surrogate pair, which no text frame can.
-            await socket.send_message(str(frame).encode("utf-8", "replace").decode("utf-8"))
 
     async def _close(self) -> None:
         """Close as asked: politely where there is something to close, and in bounded time."""
@@ -409,7 +405,7 @@ class _Link:
             if held.direction is Direction.RECEIVED:
                 await self.up.report(FrameReceived(held.frame))
             elif self.socket is not None:
-                await self._put(self.socket, held.frame)
+                await self.socket.send_message(held.frame)
         except MailboxClosed:
             self.orphaned = True
             self._end()
@@ -462,3 +458,8 @@ class _Link:
                 if not asked.reconnect:
                     return False
                 until = trio.current_time() + asked.pause_s
+
+
+def _sendable(text: str) -> str:
+    """Text typed by hand can hold half a surrogate pair, which no text frame can."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -59,13 +59,15 @@ class WebSocketLinks:
     def __call__(self, plan: ChargePointPlan, incarnation: int) -> RunLink:
         endpoint_for = partial(self._endpoint, plan.id)
         # A life of its own draws of its own; the count keeps the draws of one life apart.
-        jitter = partial(_jitter, self._seed, f"{plan.id}/{incarnation}/backoff")
+        jitter = partial(_drawn, self._seed, f"{plan.id}/{incarnation}/backoff")
+        draw = partial(_drawn, self._seed, f"{plan.id}/{incarnation}/faults")
         return partial(
             run_link,
             endpoint_for(Credentials(self._profile)),
             jitter=jitter,
             backoff=self._backoff,
             endpoint_for=endpoint_for,
+            draw=draw,
         )
 
     def _endpoint(self, charge_point_id: str, credentials: Credentials) -> Endpoint:
@@ -98,8 +100,8 @@ class WebSocketLinks:
         return _ssl_context(root_of(self._config), verify=self._config.verify)
 
 
-def _jitter(seed: int, name: str, failures: int) -> float:
-    return unit(seed, f"{name}/{failures}")
+def _drawn(seed: int, name: str, what: int | str) -> float:
+    return unit(seed, f"{name}/{what}")
 
 
 def _ssl_context(root: Path | None, *, verify: bool) -> ssl.SSLContext:

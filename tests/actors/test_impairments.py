@@ -2,10 +2,13 @@
 
 import pytest
 import trio
+import trio.testing
 from counterparts.bad_network import bad_network
 
 from fleet.commands.impairments import Direction, Impair, NetworkFault
-from fleet.core.reports import LinkImpaired, LinkMended
+from fleet.commands.vocabulary import Reset
+from fleet.core.reports import FrameSent, LinkImpaired, LinkMended, LinkUp
+from fleet.words import ResetKind
 
 ONE_WAY = [
     *(NetworkFault.CUT, NetworkFault.REFUSED, NetworkFault.DNS, NetworkFault.SUBPROTOCOL, NetworkFault.HALF_OPEN),
@@ -38,6 +41,34 @@ async def test_after_a_fault_the_charge_point_is_back_and_the_books_balance(
         assert impaired == LinkImpaired(impaired.at, fault, 200, 1.0)
         assert mended == LinkMended(pytest.approx(impaired.at + 200), fault)
         await n.recovers()
+
+
+@pytest.mark.parametrize("kind", ResetKind)
+async def test_a_reboot_leaves_the_network_as_bad_as_it_was(kind: ResetKind, autojump_clock: trio.abc.Clock) -> None:
+    async with bad_network() as n:
+        await n.impair(Impair(NetworkFault.LATENCY, latency_s=2, for_s=300))
+        await n.do("CP1", Reset(kind))
+        await n.until(lambda: len(n.reported(LinkUp)) == 2)
+        assert n.reported(LinkUp)[1].websocket_s == pytest.approx(4)
+        await n.until(lambda: n.reported(LinkMended))
+        await n.do("CP1", Reset(kind))
+        await n.until(lambda: len(n.reported(LinkUp)) == 3)
+        assert n.reported(LinkUp)[2].websocket_s == 0
+
+
+def test_two_runs_with_one_seed_fail_alike_and_another_seed_fails_otherwise() -> None:
+    def story(seed: int) -> list[tuple[float, str]]:
+        async def live() -> list[tuple[float, str]]:
+            async with bad_network(seed=seed) as n:
+                for fault in (NetworkFault.DROP, NetworkFault.MISTYPED, NetworkFault.RESET):
+                    await n.impair(Impair(fault, probability=0.2))
+                await n.begin("CP1/1")
+                await trio.sleep(900)
+                return [(round(report.at, 3), report.text) for report in n.reported(FrameSent)]
+
+        return trio.run(live, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    assert story(1) == story(1) != story(2)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -485,6 +485,15 @@ async def test_a_frame_with_nothing_behind_it_to_change_places_with_comes_a_litt
         assert await answers_after(link, "alone") == 2
 
 
+async def test_text_that_is_no_unicode_is_spoilt_as_far_as_it_can(
+    lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
+) -> None:
+    async with linked(lab, endpoint) as (link, _):
+        impair(link, NetworkFault.DELAY, direction=Direction.SENT)
+        link.order("half a pair: \ud800")
+        assert await link.next(FrameReceived) == FrameReceived("half a pair: ?")
+
+
 async def test_a_frame_that_was_held_back_does_not_come_out_on_another_connection(
     lab: ModuleType, endpoint: Endpoint, autojump_clock: trio.abc.Clock
 ) -> None:
