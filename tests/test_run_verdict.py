@@ -266,3 +266,12 @@ def test_an_embedded_csms_that_dies_in_mid_run_makes_the_result_incomplete(tmp_p
         "\nINCOMPLETE: the embedded CSMS ended in mid-run (killed by SIGKILL); lost_transactions == 0: it was " in said
     )
     assert summary_in(tmp_path)["result"] == "incomplete"
+
+
+def test_a_csms_that_is_too_slow_to_be_told_everything_has_not_held(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('duration = "3s"\ngrace = "1s"\n[csms]\nlatency = "5s"\n[[charge_points]]\ncount = 2\n')
+    done = run(str(config))
+    assert "everybody leaves within the grace" in done.stdout
+    assert "2 of 2 charge points were not done" in done.stdout
+    assert done.returncode in (98, 99), done.stdout  # 98 where not even a BootNotification was answered in time

@@ -73,7 +73,7 @@ from fleet.core.reports import (
 )
 from fleet.core.upkeep import Upkeep
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
-from fleet.words import Availability
+from fleet.words import AuthorizationStatus, Availability
 
 ChargePointMessage = Instruct | ConnectorReport | LinkReport | ErrandEnded
 
@@ -263,6 +263,9 @@ class ChargePoint:
 
     def order(self, connector: int, order: ConnectorCommand | ConnectorOrder, token: int | None = None) -> None:
         """Tell a connector what this charge point wants of it; with a token its answer comes back."""
+        if type(order) is GrantAuthorization and self.ending is not None:
+            # Who is on the way down begins nothing that it couldn't bring to an end.
+            order = DenyAuthorization(order.id_tag, AuthorizationStatus.INVALID)
         if type(order) is GrantAuthorization:
             views.granted(self.views[connector])
         elif type(order) is DenyAuthorization:

@@ -84,6 +84,8 @@ class Run:
     scenarios: Scenarios
     hopeless: ObjectiveResult | None = None
     """The objective that ended the load."""
+    undrained: int = 0
+    """Charge points that were not done when the grace was over."""
     csms_ended: str | None = None
     """Why the embedded CSMS was not there to the end."""
 
@@ -331,6 +333,7 @@ async def _drain(running: Run) -> None:
             berth.drain()
             await trio.sleep(pause_s)
     await running.fleet.ended(deadline)
+    running.undrained = running.fleet.running
 
 
 def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
@@ -353,6 +356,7 @@ def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_
             elapsed_s=elapsed_s,
             objectives=[each.objective for each in config.objectives],
             interrupted=end is End.INTERRUPTED,
+            undrained=running.undrained,
             aborted=running.hopeless,
             incomplete=incomplete + unreadable,
             failed_expectations=running.scenarios.failed,

@@ -90,6 +90,8 @@ class Circumstances:
     aborted: ObjectiveResult | None = None
     incomplete: tuple[str, ...] = ()
     """What the run was to do and didn't come to."""
+    undrained: int = 0
+    """Charge points that were not done when the grace was over: what they still had to say is in no figure."""
     failed_expectations: int = 0
     measuring: bool = True
     """False where somebody plays with one charge point: then nobody asks whether the generator kept up."""
@@ -100,7 +102,7 @@ class Circumstances:
 def assemble(listeners: Listeners, balance: Balance, run: Circumstances) -> Summary:
     """The whole document; `balance` is that of the end."""
     board, health = listeners.board, listeners.health
-    objectives = (*_measured(listeners, balance, run), *built_in(balance, run.objectives))
+    objectives = (*_measured(listeners, balance, run), *built_in(balance, run.objectives), *_drained(board, run))
     shortcomings = health.shortcomings() if run.measuring else ()
     incomplete = run.incomplete
     if given_up := board.given_up.total:
@@ -159,6 +161,13 @@ def _measured(listeners: Listeners, balance: Balance, run: Circumstances) -> Ite
         # What ended the run has failed, whatever it came to while the fleet drained.
         failed = run.aborted is not None and run.aborted.objective == objective.text
         yield run.aborted if failed and run.aborted is not None else objective.evaluate(figures)
+
+
+def _drained(board: Board, run: Circumstances) -> Iterator[ObjectiveResult]:
+    """Said where it is not so: a CSMS that is too slow to be told everything has not held."""
+    if run.undrained:
+        shown = f"{run.undrained:,} of {board.charge_points:,} charge points were not done"
+        yield ObjectiveResult("everybody leaves within the grace", False, float(run.undrained), shown, built_in=True)
 
 
 def _judge(

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from counterparts.world import world
+import trio
+from counterparts.world import QUIET, world
 
-from fleet.commands.vocabulary import Crash, PlugIn, Reset, StartTransaction
-from fleet.core.reports import Drained
+from fleet.commands.vocabulary import Crash, PlugIn, Reset, StartTransaction, Swipe
+from fleet.core.reports import Drained, TransactionStarted
 from fleet.words import ResetKind
 
 
@@ -37,3 +38,19 @@ async def test_a_charge_point_that_crashes_while_it_drains_still_ends(autojump_c
         del w.central.answers["StopTransaction"]
         assert await w.fleet.ended()
         assert [report.undelivered for report in w.reported(Drained)] == [0]
+
+
+async def test_an_id_tag_that_is_accepted_while_its_charge_point_drains_begins_no_transaction(
+    autojump_clock: Any,
+) -> None:
+    async with world(configuration=QUIET) as w:
+        await w.booted()
+        w.central.latency_s = lambda heard: 0.5
+        await w.do("CP1/1", PlugIn())
+        await trio.sleep(5)
+        await w.do("CP1/1", Swipe("TAG"))
+        await trio.sleep(0.1)
+        w.fleet.berths["CP1"].drain()
+        assert await w.fleet.ended(trio.current_time() + 20)
+        assert not w.reported(TransactionStarted)
+        assert "StartTransaction" not in [heard.action for heard in w.central.heard]
