@@ -57,7 +57,7 @@ def proceed(charge_point: ChargePoint, now: float) -> None:
 
 def opened(charge_point: ChargePoint, now: float) -> None:
     """The CSMS listens (again)."""
-    notices.say_next(charge_point, now)
+    notices.say_all(charge_point, now)
 
 
 def link_down(charge_point: ChargePoint) -> None:

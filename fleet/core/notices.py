@@ -2,10 +2,11 @@
 
 How far an update or an upload is, and what happened to the charge point's security, may be said while nobody listens:
 an update takes a reboot, and the white paper wants security events delivered after an outage too (section 4, "queue").
-An ordinary message would die with its connection. So notices wait in the memory, oldest first, and one is said after
-the other has been answered; they never hold up a transaction message, which has the outbox for itself.
+An ordinary message would die with its connection. So notices wait in the memory, oldest first, and stay there until
+they are answered; to the exchange they are ordinary, and never hold up a transaction message.
 
-A CSMS that answers with an error has heard it: it isn't told again. One that is silent is told `ATTEMPTS_MAX` times.
+A CSMS that answers with an error has heard it: it isn't told again. One that is silent is told again, at most
+`ATTEMPTS_MAX` times in all, unless there is something newer to be told of the same matter.
 """
 
 from __future__ import annotations
@@ -20,13 +21,10 @@ from fleet.words import DiagnosticsStatus, FirmwareStatus, LogUploadStatus
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
     from fleet.core.dialect import Said
-    from fleet.ocpp.exchange import Failed
 
 NOTICES_MAX = 100
 """More than that a charge point has no room for; the oldest goes first."""
 ATTEMPTS_MAX = 3
-UNHEARD = frozenset({"Timeout", "Disconnected"})
-"""How a CALL may fail without the CSMS having said anything to it."""
 
 
 class NoticeKind(StrEnum):
@@ -57,45 +55,47 @@ class Notice:
 
 def notify(charge_point: ChargePoint, notice: Notice, now: float) -> None:
     """Tell the CSMS, now or when it listens."""
-    memory = charge_point.memory
-    # The first may be on the wire: what is dropped is the oldest of the others.
-    while len(memory.notices) >= NOTICES_MAX:
-        memory.notices = (memory.notices[0], *memory.notices[2:])
+    memory, saying = charge_point.memory, charge_point.upkeep.saying
+    if len(memory.notices) >= NOTICES_MAX > saying:
+        memory.notices = (*memory.notices[:saying], *memory.notices[saying + 1 :])
     memory.notices = (*memory.notices, notice)
-    say_next(charge_point, now)
+    say_all(charge_point, now)
 
 
-def say_next(charge_point: ChargePoint, now: float) -> None:
-    """Say the oldest, unless one is being said or nobody listens."""
-    notices, upkeep = charge_point.memory.notices, charge_point.upkeep
-    if not notices or upkeep.telling or not charge_point.speaking:
+def say_all(charge_point: ChargePoint, now: float) -> None:
+    """Say those that aren't being said yet, if anybody listens."""
+    if not charge_point.speaking:
         return
-    upkeep.telling = True
-    notice = notices[0]
-    due_at = max(notice.utc_s - charge_point.utc_offset_s, charge_point.speaking_since)
-    charge_point.say(_said(charge_point, notice), min(due_at, now), context=notice)
+    upkeep = charge_point.upkeep
+    for notice in charge_point.memory.notices[upkeep.saying :]:
+        upkeep.saying += 1
+        due_at = max(notice.utc_s - charge_point.utc_offset_s, charge_point.speaking_since)
+        charge_point.say(_said(charge_point, notice), min(due_at, now), context=notice)
 
 
-def heard(charge_point: ChargePoint, now: float) -> None:
-    """The CSMS has answered: the next one."""
-    charge_point.upkeep.telling = False
-    charge_point.memory.notices = charge_point.memory.notices[1:]
-    say_next(charge_point, now)
+def heard(charge_point: ChargePoint, notice: Notice) -> None:
+    """The CSMS has answered."""
+    charge_point.upkeep.saying -= 1
+    charge_point.memory.notices = _without(charge_point.memory.notices, notice)
 
 
-def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
+def failed(charge_point: ChargePoint, notice: Notice, code: str, now: float) -> None:
     """It wasn't answered well: told again if nobody can have heard it."""
-    charge_point.upkeep.telling = False
-    memory = charge_point.memory
-    notice = memory.notices[0]
-    if event.code == "Disconnected":
-        return  # the next connection says it again, and a cut is nobody's refusal
-    notice = evolve(notice, attempts=notice.attempts + 1)
-    if event.code not in UNHEARD or notice.attempts >= ATTEMPTS_MAX:
-        memory.notices = memory.notices[1:]
-    else:
-        memory.notices = (notice, *memory.notices[1:])
-    say_next(charge_point, now)
+    if code == "Disconnected":
+        # The next connection says it again, and a cut is nobody's refusal.
+        charge_point.upkeep.saying -= 1
+        return
+    heard(charge_point, notice)
+    notices = charge_point.memory.notices
+    newer = notice.kind is not NoticeKind.SECURITY and any(each.kind is notice.kind for each in notices)
+    if code == "Timeout" and notice.attempts + 1 < ATTEMPTS_MAX and not newer:
+        charge_point.memory.notices = (*notices, evolve(notice, attempts=notice.attempts + 1))
+        say_all(charge_point, now)
+
+
+def _without(notices: tuple[Notice, ...], notice: Notice) -> tuple[Notice, ...]:
+    # By identity: the same may well be said twice.
+    return tuple(each for each in notices if each is not notice)
 
 
 def _said(charge_point: ChargePoint, notice: Notice) -> Said:

@@ -43,7 +43,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
             charge_point.observe(violation)
     match answer:
         case Acknowledged() if type(context) is Notice:
-            notices.heard(charge_point, now)
+            notices.heard(charge_point, context)
         case Acknowledged():
             pass
         case SigningAnswered():
@@ -86,7 +86,7 @@ def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
         elif isinstance(verdict, Denied):
             charge_point.order(context.connector, DenyAuthorization(context.id_tag, verdict.status))
     elif isinstance(context, Notice):
-        notices.failed(charge_point, event, now)
+        notices.failed(charge_point, context, event.code, now)
     elif isinstance(context, StatusChanged):
         views.not_told(charge_point, context)
 

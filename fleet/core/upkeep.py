@@ -27,12 +27,12 @@ Then = Callable[["Outcome", float], None]
 
 @define(eq=False)
 class Upkeep:
-    """One life's. `telling`: a notice is on its way. `errands` is how it goes on after each that runs, by token.
+    """One life's. `saying` notices, the oldest, are with the exchange. `errands`: how it goes on after each, by token.
 
     `asked` are the CSMS's requests that an errand has to answer; a cut takes their way back.
     """
 
-    telling: bool = False
+    saying: int = 0
     update: Update | None = None
     update_errand: int | None = None
     diagnostics: Upload | None = None

@@ -10,10 +10,11 @@ that logger is turned down, whatever the process has it at.
 import hashlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
+import trio
 
 from fleet.core.errands import HEAD_BYTES, Done, Fetched, Why
 from fleet.errands.places import ErrandFailed, Place
@@ -49,28 +50,37 @@ class Web:
 
     async def fetch(self, place: Place) -> Fetched:
         """Download; `ErrandFailed` if it can't be."""
-        digest, head, size_bytes = hashlib.sha256(), b"", 0
-        async with _foreign_errors(), self._client.stream("GET", place.url, auth=_auth(place)) as response:
-            _judge(response)
-            async for chunk in response.aiter_bytes():
-                size_bytes += len(chunk)
-                if size_bytes > self._size_max_bytes:
-                    raise ErrandFailed(Why.TOO_LARGE, f"the file is larger than {self._size_max_bytes} bytes")
-                if len(head) < HEAD_BYTES:
-                    head = (head + chunk)[:HEAD_BYTES]
-                digest.update(chunk)
-        return Fetched(size_bytes, digest.digest(), head)
+        digest, head = hashlib.sha256(), bytearray()
+
+        def take(chunk: bytes) -> None:
+            head.extend(chunk[: HEAD_BYTES - len(head)])
+            digest.update(chunk)
+
+        size_bytes = await self._download(place, take, self._size_max_bytes)
+        return Fetched(size_bytes, digest.digest(), bytes(head))
 
     async def read(self, place: Place) -> bytes:
         """Download a small file and keep it."""
-        content = b""
+        content = bytearray()
+        await self._download(place, content.extend, SMALL_BYTES_MAX)
+        return bytes(content)
+
+    async def _download(self, place: Place, take: Callable[[bytes], None], size_max_bytes: int) -> int:
+        """Hand the file over piece by piece; its size in bytes."""
+        size_bytes = 0
         async with _foreign_errors(), self._client.stream("GET", place.url, auth=_auth(place)) as response:
             _judge(response)
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > SMALL_BYTES_MAX:
-                    raise ErrandFailed(Why.TOO_LARGE, f"the file is larger than {SMALL_BYTES_MAX} bytes")
-        return content
+            # To leave the loop would leave httpx's generators to the garbage collector; cancelled, they end themselves.
+            with trio.CancelScope() as reading:
+                async for chunk in response.aiter_bytes():
+                    size_bytes += len(chunk)
+                    if size_bytes <= size_max_bytes:
+                        take(chunk)
+                    else:
+                        reading.cancel()
+        if size_bytes > size_max_bytes:
+            raise ErrandFailed(Why.TOO_LARGE, f"the file is larger than {size_max_bytes} bytes")
+        return size_bytes
 
     async def deliver(self, folder: Place, name: str, content: bytes) -> Done:
         """Upload; `ErrandFailed` if it can't be."""
@@ -119,13 +129,16 @@ async def _foreign_errors() -> AsyncIterator[None]:
 
 
 def _unreachable(error: BaseException) -> str:
+    """Why no connection came about, from whatever the exception was made of."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"TLS: certificate not trusted: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
             return "TLS failed"
-        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
+        if isinstance(cause, OSError) and cause.strerror:
             return f"no connection: {cause.strerror}"
         cause = cause.__cause__ or cause.__context__
     return "no connection"
