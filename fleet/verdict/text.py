@@ -137,7 +137,15 @@ def _verdict(summary: Summary, paint: _Paint) -> str:
     reasons = [printable(reason) for reason in summary.reasons[:_REASONS_SHOWN]]
     if more := len(summary.reasons) - len(reasons):
         reasons.append(f"and {more} more")
+    if summary.result is Result.PASSED and (broken := _unasked(summary)):
+        return f"{word}, though the CSMS broke rules {format_count(broken)} times: ask for csms_violations == 0"
     return f"{word}: {'; '.join(reasons)}" if reasons else word
+
+
+def _unasked(summary: Summary) -> int:
+    """What the CSMS did against the specification, where no objective speaks of it."""
+    asked = any("violations" in objective.objective for objective in summary.objectives)
+    return 0 if asked else sum(violation.count for violation in summary.violations.values())
 
 
 # ---- charge points ---------------------------------------------------------------------------------------------------

@@ -274,3 +274,12 @@ def test_no_table_is_wider_than_a_wide_terminal() -> None:
     longest = {"DiagnosticsStatusNotificationOfAVendor" * 3: call(123_456_789, 3599.0, timeouts=5)}
     for summary in (sample_summary(), sample_summary(calls=longest)):
         assert max(len(line) for line in render_text(summary).splitlines() if line.startswith("    ")) <= 122
+
+
+def test_a_run_that_passes_for_want_of_an_objective_names_what_the_csms_did() -> None:
+    broken = {"clock-skew": Violation(7, ()), "double-reply": Violation(2, ())}
+    quiet = [each for each in passed_summary().objectives if "violations" not in each.objective]
+    last = render_text(passed_summary(violations=broken, objectives=tuple(quiet))).splitlines()[-2]
+    assert last == "PASSED, though the CSMS broke rules 9 times: ask for csms_violations == 0"
+    asked = (*quiet, ObjectiveResult("csms_violations < 20", True, 9.0, "9"))
+    assert render_text(passed_summary(violations=broken, objectives=asked)).splitlines()[-2] == "PASSED"
