@@ -19,6 +19,7 @@ from typing import assert_never
 from fleet.commands.vocabulary import ChangeAvailability, ConnectorCommand
 from fleet.core import (
     absence,
+    admission,
     charging_limits,
     delivery,
     emergency,
@@ -28,11 +29,12 @@ from fleet.core import (
     outcomes,
     reconnection,
     service,
+    service_reservation,
     updating,
     views,
 )
 from fleet.core.answers import Booted
-from fleet.core.authorization import AskCentral, Authorizer, Denied, Granted
+from fleet.core.authorization import Authorizer
 from fleet.core.charging_limits import ChargingLimits
 from fleet.core.configuration import Configuration
 from fleet.core.credentials import Trial
@@ -100,6 +102,7 @@ class ChargePoint:
         "powered_at",
         "pulse",
         "registration",
+        "reservations",
         "settings",
         "speaking_since",
         "trial",
@@ -124,6 +127,7 @@ class ChargePoint:
         self.dialect = dialect
         self.configuration = Configuration(plan.configuration, memory.configuration, len(plan.connectors))
         self.authorizer = Authorizer(self.configuration, memory.id_tags, memory.local_list)
+        self.reservations = service_reservation.at_power_up(memory)
         self.registration = Registration()
         self.exchange = Exchange(dialect.catalogue, memory.outbox, message_id, call_timeout_s)
         self.views = views.at_power_up(memory)
@@ -156,8 +160,8 @@ class ChargePoint:
     @property
     def deadline(self) -> float:
         """When `tick` wants to be called; inf when nothing is due."""
-        at = min(self.exchange.deadline, self.registration.deadline, self.pulse.deadline, self.limits.due_at)
-        at = min(at, self.impaired_until)
+        own = min(self.exchange.deadline, self.registration.deadline, self.pulse.deadline)
+        at = min(own, self.limits.due_at, self.impaired_until, self.reservations.due_at)
         if (due_at := self.upkeep.deadline) < at:
             at = due_at
         if self.ending is not None:
@@ -190,11 +194,12 @@ class ChargePoint:
                 delivery.meter_sampled(self, message)
             case StatusChanged():
                 views.changed(self, message, now)
+                service_reservation.moved(self, message)
                 charging_limits.changed(self, message, now)
             case Instruct():
                 instructions.instruct(self, message, now)
             case AuthorizationRequested():
-                self.request_authorization(message, now)
+                admission.request(self, message, now)
             case TransactionStarted():
                 delivery.started(self, message)
                 charging_limits.started(self, message, now)
@@ -237,6 +242,7 @@ class ChargePoint:
             charging_limits.refresh(self, now)
         if now >= self.impaired_until:
             impairments.end_due(self, now)
+        service_reservation.tick(self, now)
         views.tell_due(self, now)
         return self._settle(now)
 
@@ -305,17 +311,6 @@ class ChargePoint:
         """Answer one of the CSMS's CALLs."""
         self._effects.append(SendFrame(self.exchange.result(message_id, response)))
 
-    def request_authorization(self, request: AuthorizationRequested, now: float) -> None:
-        """Find out whether an id tag may charge, here or by the CSMS, and tell the connector."""
-        verdict = self.authorizer.judge(request.id_tag, online=self.speaking, utc_s=self.utc(now))
-        match verdict:
-            case AskCentral():
-                self.say(self.dialect.authorize(request.id_tag), request.at, context=request)
-            case Granted():
-                self.order(request.connector, GrantAuthorization(request.id_tag, verdict.parent_id_tag))
-            case Denied():
-                self.order(request.connector, DenyAuthorization(request.id_tag, verdict.status))
-
     def change_availability(self, connector: int, availability: Availability, now: float) -> None:
         """Make one or, with connector 0, all connectors (in)operative; a running transaction delays its connector."""
         numbers = range(1, len(self.views)) if connector == 0 else (connector,)
@@ -353,6 +348,7 @@ class ChargePoint:
 
     def _settle(self, now: float) -> list[Effect]:
         """After every message: send what may be sent, see whether an ending is complete, hand out the effects."""
+        service_reservation.settle(self, now)
         maintenance.proceed(self, now)
         self._take(self.exchange.poll(now), now)
         instructions.see_ending(self, now)

@@ -45,7 +45,12 @@ class Charging:
     aligned_wh: float = 0.0
 
     def begin(
-        self, id_tag: str, parent_id_tag: str | None, at: float, out: list[ConnectorReport]
+        self,
+        id_tag: str,
+        parent_id_tag: str | None,
+        at: float,
+        out: list[ConnectorReport],
+        reservation_id: int | None = None,
     ) -> tuple[Transaction, ConnectorStatus]:
         """Start billing; gives the transaction, which the caller puts into memory last, and the status of the flow."""
         meter = self.memory.meter
@@ -53,7 +58,8 @@ class Charging:
         self.sampled_wh = self.aligned_wh = meter.register_wh(at)
         self.supply.reset()
         status = self.supply.flow(at)
-        out.append(TransactionStarted(self.number, at, transaction.key, id_tag, transaction.meter_start_wh))
+        start_wh = transaction.meter_start_wh
+        out.append(TransactionStarted(self.number, at, transaction.key, id_tag, start_wh, reservation_id))
         if ends := self._measured_at_ends:
             transaction.keep(self._reading(ends, ReadingContext.TRANSACTION_BEGIN, at))
         self.sample_at = self._next_sample(transaction, at)

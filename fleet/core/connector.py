@@ -48,10 +48,13 @@ from fleet.core.orders import (
     DenyAuthorization,
     GrantAuthorization,
     LimitPower,
+    Release,
+    Reserve,
     StopEnergy,
     TakeReading,
 )
 from fleet.core.reports import AuthorizationRequested, CableChanged, RegisterMoved
+from fleet.core.reservation import Reservation
 from fleet.core.status import (
     AVAILABLE,
     CABLE_NEEDED,
@@ -60,6 +63,7 @@ from fleet.core.status import (
     IN_TRANSACTION,
     ORDERS,
     PREPARING,
+    RESERVED,
     UNAVAILABLE,
     UNPLUG_FORBIDDEN,
     refusal,
@@ -138,6 +142,10 @@ class Connector(StatusMachine):
                 return self._break_relay(message, at, out)
             case UnlockConnector():
                 return self._unlock(at, out)
+            case Reserve():
+                return self._reserve(message.reservation, at, out)
+            case Release():
+                return self._release(at, out)
             case SuspendEV() | SuspendEVSE() | Resume() | SetPower() | StopEnergy() | LimitPower():
                 return self._change_flow(message, at, out)
             case SetEV():
@@ -170,7 +178,7 @@ class Connector(StatusMachine):
             self._settle(at, out)
         elif grant is not None:
             self._begin(grant.id_tag, grant.parent_id_tag, at, out)
-        elif self._status is not PREPARING:
+        elif self._status not in (PREPARING, RESERVED):
             self._move(PREPARING, at, out)
         return None
 
@@ -202,7 +210,7 @@ class Connector(StatusMachine):
         memory.cable, memory.ev = Cable.NONE, None
         self._supply.open(at)
         if self._status in (PREPARING, FINISHING):
-            self._move(AVAILABLE, at, out)
+            self._free(at, out)
         return None
 
     def _swipe(self, id_tag: str, at: float, out: Reports) -> str | None:
@@ -231,13 +239,17 @@ class Connector(StatusMachine):
             self._locked = self._lock_failed or self._jams(at, out)
         elif self._status in (FAULTED, UNAVAILABLE):
             return f"Connector {self.number} is {self._status}"
+        elif not self._admits(grant.id_tag, grant.parent_id_tag):
+            return self._kept_for_others()
         elif memory.cable is Cable.PLUGGED:
+            memory.reservation = grant.reservation or memory.reservation
             self._begin(grant.id_tag, grant.parent_id_tag, at, out)
         elif self._status is FINISHING:
             return CABLE_NEEDED
         else:
-            if self._status is AVAILABLE:
+            if self._status in (AVAILABLE, RESERVED):
                 self._move(PREPARING, at, out)
+            memory.reservation = grant.reservation or memory.reservation
             timeout_s = self._charging.settings.connection_timeout_s
             self._grant = grant
             self._due_at = at + timeout_s if timeout_s > 0 else math.inf
@@ -251,6 +263,8 @@ class Connector(StatusMachine):
     def _start_transaction(self, id_tag: str, at: float, out: Reports) -> str | None:
         if self._memory.cable is not Cable.PLUGGED:
             return CABLE_NEEDED
+        if not self._admits(id_tag, None):
+            return self._kept_for_others()
         self._begin(id_tag, None, at, out)
         return self._stuck("locked") if self._lock_failed else None
 
@@ -259,6 +273,29 @@ class Connector(StatusMachine):
             return f"No active transaction on connector {self.number}"
         self._end(reason, at, out)
         return None
+
+    def _reserve(self, reservation: Reservation, at: float, out: Reports) -> str | None:
+        if self._status is AVAILABLE:
+            self._move(RESERVED, at, out)
+        self._memory.reservation = reservation
+        return None
+
+    def _release(self, at: float, out: Reports) -> str | None:
+        memory = self._memory
+        if self._status is RESERVED:
+            self._move(AVAILABLE, at, out)
+            if memory.cable is not Cable.NONE:
+                self._move(PREPARING, at, out)
+        memory.reservation = None
+        return None
+
+    def _admits(self, id_tag: str, parent_id_tag: str | None) -> bool:
+        """Whether the tag is one that a reservation, if there is any, is for."""
+        reservation = self._memory.reservation
+        return self._status is not RESERVED or reservation is None or reservation.is_for(id_tag, parent_id_tag)
+
+    def _kept_for_others(self) -> str:
+        return f"Connector {self.number} is {RESERVED} for another id tag"
 
     def _change_availability(self, availability: Availability, at: float, out: Reports) -> str | None:
         memory = self._memory

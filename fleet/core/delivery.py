@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from fleet.commands.vocabulary import StopTransaction
-from fleet.core import service_local
-from fleet.core.answers import IdTagInfo, TransactionAccepted, TransactionClosed
-from fleet.core.orders import BindTransaction, DenyAuthorization, GrantAuthorization, StopEnergy
+from fleet.core import service_local, service_reservation
+from fleet.core.answers import TransactionAccepted, TransactionClosed
+from fleet.core.orders import BindTransaction, StopEnergy
 from fleet.core.reports import (
     MessageLost,
     MeterSampled,
@@ -45,8 +45,9 @@ def started(charge_point: ChargePoint, report: TransactionStarted) -> None:
     """StartTransaction.req."""
     charge_point.views[report.connector].started = report
     charge_point.memory.starts_wh[report.transaction] = report.meter_start_wh
+    reservation_id = service_reservation.used_by(charge_point, report)
     charge_point.say(
-        charge_point.dialect.transaction_started(report, charge_point.utc(report.at)),
+        charge_point.dialect.transaction_started(report, charge_point.utc(report.at), reservation_id),
         report.at,
         transaction=report.transaction,
         context=report,
@@ -110,11 +111,3 @@ def lost(charge_point: ChargePoint, outgoing: Outgoing, reason: str, now: float)
     if final:
         charge_point.memory.outbox.forget(key)
         charge_point.memory.starts_wh.pop(key, None)
-
-
-def judged(charge_point: ChargePoint, connector: int, id_tag: str, info: IdTagInfo) -> None:
-    """Authorize.conf: pass it on to the connector whose reader asked."""
-    if info.status is AuthorizationStatus.ACCEPTED:
-        charge_point.order(connector, GrantAuthorization(id_tag, info.parent_id_tag))
-    else:
-        charge_point.order(connector, DenyAuthorization(id_tag, info.status))

@@ -59,6 +59,7 @@ class Key:
 
 
 _REGISTER = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER.value
+_SUPPORTED = "Core,LocalAuthListManagement,Reservation,SmartCharging"
 _BOOLEAN, _INTEGER, _MEASURANDS = Kind.BOOLEAN, Kind.INTEGER, Kind.MEASURANDS
 
 # In the specification's order, which is also the order of a GetConfiguration.conf. The defaults of NumberOfConnectors,
@@ -93,7 +94,7 @@ CORE = (
     Key(26, "StopTxnAlignedDataMaxLength", _INTEGER, "20", readonly=True, required=False),
     Key(27, "StopTxnSampledData", _MEASURANDS, ""),
     Key(28, "StopTxnSampledDataMaxLength", _INTEGER, "20", readonly=True, required=False),
-    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, "Core,LocalAuthListManagement,SmartCharging", readonly=True),
+    Key(29, "SupportedFeatureProfiles", Kind.PROFILES, _SUPPORTED, readonly=True),
     Key(30, "SupportedFeatureProfilesMaxLength", _INTEGER, "6", readonly=True, required=False),
     # No attempt at all would lose every transaction: at least one.
     Key(31, "TransactionMessageAttempts", _INTEGER, "3", minimum=1),

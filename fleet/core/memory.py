@@ -23,6 +23,7 @@ from fleet.core.notices import Notice
 from fleet.core.profiles import Installed
 from fleet.core.quartz import Quartz
 from fleet.core.reports import ConnectorReport
+from fleet.core.reservation import Reservation
 from fleet.core.transaction import Transaction
 from fleet.ocpp.exchange import Outbox
 from fleet.words import RelayFault
@@ -44,6 +45,7 @@ class ConnectorMemory:
     however many transactions and reboots. `cut_at` is when the supply last failed, an instant on the monotonic clock.
     `lock_fails`: the lock jams the next time it is to move. `relay` is what is wrong with the contactor, and `stray_wh`
     the register as last told if energy flowed on after the last transaction, None where it didn't.
+    `reservation`: for whom it is kept.
     """
 
     meter: Meter = Factory(Meter)
@@ -56,6 +58,7 @@ class ConnectorMemory:
     lock_fails: bool = False
     relay: RelayFault = RelayFault.NONE
     stray_wh: int | None = None
+    reservation: Reservation | None = None
 
 
 @frozen
@@ -71,7 +74,7 @@ class ChargePointMemory:
     """One charge point's memory; `connectors[0]` is connector 1.
 
     `configuration` holds the keys that differ from the plan, `id_tags` is the authorisation cache (by id tag in lower
-    case) and `local_list` the local authorisation list; `unheard` are facts
+    case) and `local_list` the local authorisation list; `reservations` are by their ids; `unheard` are facts
     that the last life didn't live to deal with; `starts_wh` the register at the start of each transaction that the
     CSMS hasn't closed yet, by key; `inoperative` is connector 0's availability; `transactions_begun`
     numbers the transactions' keys and `incarnation` the restarts. `away`: somebody pulled the network cable;
@@ -91,6 +94,7 @@ class ChargePointMemory:
     configuration: dict[str, str] = Factory(dict)
     id_tags: dict[str, IdTagInfo] = Factory(dict)
     local_list: LocalList = Factory(LocalList)
+    reservations: dict[int, Reservation] = Factory(dict)
     unheard: list[ConnectorReport] = Factory(list)
     starts_wh: dict[str, int] = Factory(dict)
     profiles: list[Installed] = Factory(list)
@@ -130,7 +134,8 @@ class ChargePointMemory:
         self.impairments = ()
         kept = self.connectors[:connectors]
         for connector in kept:
-            connector.cable, connector.ev = Cable.NONE, None
+            connector.cable, connector.ev, connector.reservation = Cable.NONE, None, None
+        self.reservations = {id: each for id, each in self.reservations.items() if each.connector <= connectors}
         self.connectors = (*kept, *(ConnectorMemory() for _ in range(connectors - len(kept))))
 
     def new_transaction_key(self) -> str:

@@ -5,6 +5,7 @@ They travel the same mailbox as commands, so that their order is kept, and like 
 
 from attrs import frozen
 
+from fleet.core.reservation import Reservation
 from fleet.words import AuthorizationStatus, Measurand, Phase, ReadingContext
 
 MeasurandSpec = tuple[Measurand, Phase | None]
@@ -37,10 +38,11 @@ class ApplySettings:
 
 @frozen
 class GrantAuthorization:
-    """The id tag may charge here (or stop what it, or its parent, started)."""
+    """The id tag may charge here (or stop what it, or its parent, started); a transaction uses up the `reservation`."""
 
     id_tag: str
     parent_id_tag: str | None = None
+    reservation: Reservation | None = None
 
 
 @frozen
@@ -85,6 +87,26 @@ class LimitPower:
     power_w: float
 
 
+@frozen
+class Reserve:
+    """Be kept for this reservation, or for it instead of another (OCPP 1.6 section 5.13)."""
+
+    reservation: Reservation
+
+
+@frozen
+class Release:
+    """Be kept for nobody any more."""
+
+
 ConnectorOrder = (
-    ApplySettings | GrantAuthorization | DenyAuthorization | BindTransaction | StopEnergy | TakeReading | LimitPower
+    ApplySettings
+    | GrantAuthorization
+    | DenyAuthorization
+    | BindTransaction
+    | StopEnergy
+    | TakeReading
+    | LimitPower
+    | Reserve
+    | Release
 )

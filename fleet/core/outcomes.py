@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fleet.core import delivery, dictation, notices, security, service_local, views
+from fleet.core import admission, delivery, dictation, notices, security, service_local, views
 from fleet.core.answers import (
     Acknowledged,
     Booted,
@@ -14,10 +14,8 @@ from fleet.core.answers import (
     TransactionAccepted,
     TransactionClosed,
 )
-from fleet.core.authorization import Denied, Granted
 from fleet.core.dictation import Dictator
 from fleet.core.notices import Notice
-from fleet.core.orders import DenyAuthorization, GrantAuthorization
 from fleet.core.reports import AuthorizationRequested, CallSettled, StatusChanged
 from fleet.ocpp.exchange import BOOT
 
@@ -56,7 +54,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
             if dictator is None:
                 request = cast(AuthorizationRequested, context)
                 service_local.learn(charge_point, request.id_tag, answer.info, now)
-                delivery.judged(charge_point, request.connector, request.id_tag, answer.info)
+                admission.answered(charge_point, request, answer.info)
         case TransactionAccepted():
             delivery.accepted(charge_point, outgoing, answer, now)
         case TransactionClosed():
@@ -79,12 +77,7 @@ def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
     elif outgoing.action == "Heartbeat":
         charge_point.pulse.heartbeat_waiting = False
     elif isinstance(context, AuthorizationRequested):
-        # No answer from the CSMS is the same to the driver as no CSMS: decide offline.
-        verdict = charge_point.authorizer.judge(context.id_tag, online=False, utc_s=charge_point.utc(now))
-        if isinstance(verdict, Granted):
-            charge_point.order(context.connector, GrantAuthorization(context.id_tag, verdict.parent_id_tag))
-        elif isinstance(verdict, Denied):
-            charge_point.order(context.connector, DenyAuthorization(context.id_tag, verdict.status))
+        admission.unanswered(charge_point, context, now)
     elif isinstance(context, Notice):
         notices.failed(charge_point, context, event.code, now)
     elif isinstance(context, StatusChanged):

@@ -72,13 +72,17 @@ class AuthorizationRequested:
 
 @frozen
 class TransactionStarted:
-    """Energy is offered to an id tag; `meter_start_wh` is the whole register, as reported to the CSMS."""
+    """Energy is offered to an id tag; `meter_start_wh` is the whole register, as reported to the CSMS.
+
+    `reservation_id` is that of the reservation of this connector that the id tag, or its parent, had.
+    """
 
     connector: int
     at: float
     transaction: str
     id_tag: str
     meter_start_wh: int
+    reservation_id: int | None = None
 
 
 @frozen

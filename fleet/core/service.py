@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.commands.vocabulary import StopTransaction, UnlockConnector
-from fleet.core import charging_limits, instructions, maintenance, reconnection, service_local, views
+from fleet.core import (
+    admission,
+    charging_limits,
+    instructions,
+    maintenance,
+    reconnection,
+    service_local,
+    service_reservation,
+    views,
+)
 from fleet.core.answers import (
     AvailabilityWanted,
     CacheClearing,
@@ -23,12 +32,13 @@ from fleet.core.answers import (
     ProfileSet,
     RemoteStart,
     RemoteStop,
+    ReservationCancelled,
+    ReservationWanted,
     ResetWanted,
     ScheduleWanted,
     UnlockWanted,
 )
-from fleet.core.orders import GrantAuthorization
-from fleet.core.reports import AuthorizationRequested, RemoteStartAccepted, RemoteStopAccepted
+from fleet.core.reports import RemoteStartAccepted, RemoteStopAccepted
 from fleet.words import (
     AvailabilityStatus,
     ConfigurationStatus,
@@ -41,8 +51,13 @@ from fleet.words import (
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
 
-STARTABLE = (ConnectorStatus.PREPARING, ConnectorStatus.AVAILABLE, ConnectorStatus.FINISHING)
-"""Where a remote start may begin, best first: a car that already stands there is most likely the one that is meant."""
+STARTABLE = (
+    ConnectorStatus.RESERVED,
+    ConnectorStatus.PREPARING,
+    ConnectorStatus.AVAILABLE,
+    ConnectorStatus.FINISHING,
+)
+"""Where a remote start may begin, best first: what is kept for the id tag, then where a car already stands."""
 
 
 def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, now: float) -> None:
@@ -76,6 +91,8 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             charge_point.respond(message_id, dialect.transfer_response(_transfer(charge_point, request)))
         case LocalListSent() | LocalListVersionWanted():
             service_local.serve(charge_point, message_id, request)
+        case ReservationWanted() | ReservationCancelled():
+            service_reservation.serve(charge_point, message_id, request, now)
         case ProfileSet():
             charge_point.respond(message_id, dialect.profile_response(charging_limits.put(charge_point, request, now)))
             charging_limits.refresh(charge_point, now)
@@ -103,10 +120,7 @@ def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteSta
     charge_point.observe(RemoteStartAccepted(connector, request.id_tag, now))
     views.granted(charge_point.views[connector])
     charging_limits.wish(charge_point, connector, request.id_tag, request.profile, now)
-    if charge_point.configuration.authorize_remote_tx_requests:
-        charge_point.request_authorization(AuthorizationRequested(connector, now, request.id_tag), now)
-    else:
-        charge_point.order(connector, GrantAuthorization(request.id_tag))
+    admission.remote(charge_point, connector, request.id_tag, now)
 
 
 def _connector_for(charge_point: ChargePoint, request: RemoteStart) -> int | None:
@@ -123,6 +137,8 @@ def _connector_for(charge_point: ChargePoint, request: RemoteStart) -> int | Non
         status = None if view.status is None else view.status.status
         free = view.started is None and not view.granted
         # Where the car has gone, a cable that hangs in the socket has nothing to charge.
+        kept = charge_point.reservations.at(number)
+        free = free and (kept is None or kept.may_be_for(request.id_tag))
         if free and status in STARTABLE and (status is not ConnectorStatus.FINISHING or view.plugged):
             candidates.append((STARTABLE.index(status), number))
     return min(candidates)[1] if candidates else None

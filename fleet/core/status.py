@@ -9,8 +9,8 @@ tag is it) pick among the targets; a target equal to the status means that the c
 without a row is a refusal, and a refusal changes nothing. What is legal in one order may take two moves: Finishing with
 a granted tag goes over Preparing (F2) to Charging (B3).
 
-Nothing here can lead to Reserved: reservations are a feature profile of their own. The status has its moves already,
-and of the orders those that every connector hears.
+Reserved is what nobody but the charge point can make a connector: for whom, and whether it still is, are its affairs.
+A cable changes nothing of it; the right id tag does (G2).
 """
 
 from collections.abc import Mapping
@@ -42,6 +42,8 @@ from fleet.core.orders import (
     DenyAuthorization,
     GrantAuthorization,
     LimitPower,
+    Release,
+    Reserve,
     StopEnergy,
     TakeReading,
 )
@@ -190,16 +192,18 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
         Swipe: (AVAILABLE,),
         GrantAuthorization: (PREPARING,),
         DenyAuthorization: (AVAILABLE,),
+        Reserve: (RESERVED,),
         ChangeAvailability: (AVAILABLE, UNAVAILABLE),
     },
     PREPARING: {
         **_everywhere(PREPARING),
         PlugIn: (PREPARING, *_BEGUN),
-        Unplug: (PREPARING, AVAILABLE),
-        Swipe: (PREPARING, AVAILABLE),
+        Unplug: (PREPARING, AVAILABLE, RESERVED),  # Reserved again, where somebody comes without a cable and goes
+        Swipe: (PREPARING, AVAILABLE, RESERVED),
         StartTransaction: IN_TRANSACTION,
         GrantAuthorization: (PREPARING, *_BEGUN),
-        DenyAuthorization: (PREPARING, AVAILABLE),
+        DenyAuthorization: (PREPARING, AVAILABLE, RESERVED),
+        Release: (PREPARING,),
         ChangeAvailability: (PREPARING, UNAVAILABLE),
     },
     CHARGING: _in_transaction(CHARGING),
@@ -217,7 +221,14 @@ ORDERS: Mapping[ConnectorStatus, Rows] = {
     },
     RESERVED: {
         **_everywhere(RESERVED),
+        PlugIn: (RESERVED,),  # whoever it is: only a tag ends it
+        Unplug: (RESERVED,),
+        Swipe: (RESERVED,),
+        StartTransaction: IN_TRANSACTION,
+        GrantAuthorization: (PREPARING, *_BEGUN),
         DenyAuthorization: (RESERVED,),
+        Reserve: (RESERVED,),
+        Release: (AVAILABLE, PREPARING),
         ChangeAvailability: (RESERVED, UNAVAILABLE),
     },
     UNAVAILABLE: {
@@ -261,7 +272,7 @@ def refusal(
             return CABLE_NEEDED
         case StartTransaction() if status in IN_TRANSACTION:
             return f"Connector {connector} already has an active transaction"
-        case Unplug() if status in (AVAILABLE, RESERVED):
+        case Unplug() if status is AVAILABLE:
             return f"No cable is plugged in on connector {connector}"
         case ClearFault():
             return f"No fault on connector {connector}"

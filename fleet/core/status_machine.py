@@ -21,7 +21,7 @@ from fleet.core.memory import Cable, ConnectorMemory
 from fleet.core.orders import ConnectorSettings, GrantAuthorization
 from fleet.core.plan import ConnectorPlan
 from fleet.core.reports import ConnectorReport, PowerChanged, RegisterMoved, StatusChanged
-from fleet.core.status import AVAILABLE, FAULTED, FINISHING, IN_TRANSACTION, MOVES, PREPARING, UNAVAILABLE
+from fleet.core.status import AVAILABLE, FAULTED, FINISHING, IN_TRANSACTION, MOVES, PREPARING, RESERVED, UNAVAILABLE
 from fleet.core.supply import Supply
 from fleet.words import ConnectorStatus, ErrorCode, RelayFault, StopReason
 
@@ -155,6 +155,8 @@ class StatusMachine:
         self._due_at = math.inf
         if status is not PREPARING:
             self._grant = None
+        if status in (FAULTED, UNAVAILABLE):
+            self._memory.reservation = None  # over, by section 5.13
         out.append(self._status_report(at))
 
     def _status_report(self, at: float) -> StatusChanged:
@@ -187,12 +189,26 @@ class StatusMachine:
         self._grant = None
         self._due_at = math.inf
         if self._memory.cable is Cable.NONE:
-            self._move(AVAILABLE, at, out)
+            self._free(at, out)
+
+    def _free(self, at: float, out: Reports) -> None:
+        """Nobody is here any more (B1), which leaves the connector to whom it is reserved for (A7).
+
+        A reservation of any connector may have a better place by now: the charge point says whether this is it.
+        """
+        self._move(AVAILABLE, at, out)
+        reservation = self._memory.reservation
+        if reservation is not None and reservation.connector == self.number:
+            self._move(RESERVED, at, out)
+        else:
+            self._memory.reservation = None
 
     def _status_at_power_up(self) -> ConnectorStatus:
         memory = self._memory
         if memory.inoperative:
             return UNAVAILABLE
+        if memory.reservation is not None:
+            return RESERVED
         if memory.cable is Cable.PLUGGED or (memory.cable is Cable.EV_SIDE_OPEN and not self._plan.fixed_cable):
             return PREPARING
         return AVAILABLE
@@ -274,12 +290,16 @@ class StatusMachine:
         if self._jams(at, out):
             return
         self._memory.stray_wh = None
-        if self._status is FINISHING:
+        if self._status in (FINISHING, RESERVED):
             self._move(PREPARING, at, out)
-        transaction, status = self._charging.begin(id_tag, parent_id_tag, at, out)
+        memory = self._memory
+        reservation = memory.reservation
+        used = reservation is not None and reservation.is_for(id_tag, parent_id_tag)
+        reservation_id = reservation.id if reservation is not None and used else None
+        transaction, status = self._charging.begin(id_tag, parent_id_tag, at, out, reservation_id)
         self._move(status, at, out)
-        self._due_at = self._memory.meter.ends_at
-        self._memory.transaction = transaction
+        self._due_at = memory.meter.ends_at
+        memory.transaction, memory.reservation = transaction, None
 
     def _end(
         self, reason: StopReason, at: float, out: Reports, id_tag: str | None = None, locked: bool = False

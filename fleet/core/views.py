@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fleet.core.memory import ChargePointMemory
 
 
+_ENTERABLE = (ConnectorStatus.AVAILABLE, ConnectorStatus.RESERVED, ConnectorStatus.PREPARING)
+
+
 @define
 class ConnectorView:
     """One connector as its reports show it: `status` now, `notified` to the CSMS, `started` what runs there.
@@ -67,7 +70,7 @@ def changed(charge_point: ChargePoint, report: StatusChanged, now: float) -> Non
 
 def granted(view: ConnectorView) -> None:
     """Somebody may charge there, as soon as the cable is in."""
-    if view.status is not None and view.status.status in (ConnectorStatus.AVAILABLE, ConnectorStatus.PREPARING):
+    if view.status is not None and view.status.status in _ENTERABLE:
         view.granted = True
 
 

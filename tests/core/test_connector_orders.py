@@ -33,11 +33,14 @@ from fleet.core.orders import (
     DenyAuthorization,
     GrantAuthorization,
     LimitPower,
+    Release,
+    Reserve,
     StopEnergy,
     TakeReading,
 )
 from fleet.core.plan import ConnectorPlan
 from fleet.core.reports import StatusChanged, TransactionStarted, TransactionStopped
+from fleet.core.reservation import Reservation
 from fleet.core.status import IN_TRANSACTION, MOVES, ORDERS
 from fleet.words import (
     AuthorizationStatus,
@@ -61,6 +64,8 @@ KEEPING = ConnectorSettings(stop_sampled_data=((Measurand.SOC, None),))
 OUT_OF_CAR = Unplug(CableEnd.EV)
 INOPERATIVE = ChangeAvailability(Availability.INOPERATIVE)
 CHARGING = (PlugIn(), StartTransaction("TAG"))
+KEPT = Reservation(1, 1, "TAG", 1e9, "FAMILY")
+KEPT_ANYWHERE = Reservation(2, 0, "OTHER", 1e9)
 
 
 def made(
@@ -75,13 +80,6 @@ def made(
         return bench
 
     return make
-
-
-def reserved() -> Bench:
-    # No order leads here as yet, so the status is put there by hand.
-    bench = Bench()
-    bench.connector._status = ConnectorStatus.RESERVED
-    return bench
 
 
 def wanting_ended() -> Bench:
@@ -144,7 +142,15 @@ VARIANTS: dict[str, tuple[ConnectorStatus, Callable[[], Bench]]] = {
     "finishing, loose cable": (ConnectorStatus.FINISHING, made(*CHARGING, OUT_OF_CAR)),
     "finishing, locked loose cable": (ConnectorStatus.FINISHING, made(*CHARGING, OUT_OF_CAR, settings=LOCKING)),
     "finishing, welded": (ConnectorStatus.FINISHING, welded),
-    "reserved": (ConnectorStatus.RESERVED, reserved),
+    "reserved": (ConnectorStatus.RESERVED, made(Reserve(KEPT))),
+    "reserved, cable": (ConnectorStatus.RESERVED, made(Reserve(KEPT), PlugIn())),
+    "reserved, loose cable": (ConnectorStatus.RESERVED, made(Reserve(KEPT_ANYWHERE), PlugIn(), OUT_OF_CAR)),
+    "reserved, fixed cable": (ConnectorStatus.RESERVED, made(Reserve(KEPT_ANYWHERE), PlugIn(), plan=FIXED)),
+    "preparing, tag of a reservation": (ConnectorStatus.PREPARING, made(Reserve(KEPT), GrantAuthorization("TAG"))),
+    "preparing, loose cable, tag of a reservation": (
+        ConnectorStatus.PREPARING,
+        made(Reserve(KEPT), PlugIn(), OUT_OF_CAR, GrantAuthorization("TAG")),
+    ),
     "unavailable": (ConnectorStatus.UNAVAILABLE, made(INOPERATIVE)),
     "unavailable, cable": (ConnectorStatus.UNAVAILABLE, made(PlugIn(), INOPERATIVE)),
     "unavailable, locked loose cable": (
@@ -221,6 +227,10 @@ GIVEN: tuple[Order, ...] = (
     GrantAuthorization("TAG"),
     GrantAuthorization("OTHER"),
     GrantAuthorization("OTHER", "FAMILY"),
+    GrantAuthorization("OTHER", None, KEPT_ANYWHERE),
+    Reserve(KEPT),
+    Reserve(KEPT_ANYWHERE),
+    Release(),
     DenyAuthorization("TAG", AuthorizationStatus.INVALID),
     DenyAuthorization("OTHER", AuthorizationStatus.INVALID),
     BindTransaction("t1", 42, "FAMILY"),

@@ -34,6 +34,8 @@ from fleet.core.orders import (
     DenyAuthorization,
     GrantAuthorization,
     LimitPower,
+    Release,
+    Reserve,
     StopEnergy,
     TakeReading,
 )
@@ -47,6 +49,7 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
+from fleet.core.reservation import Reservation
 from fleet.core.status import IN_TRANSACTION, MOVES
 from fleet.words import AuthorizationStatus, Availability, CableEnd, ConnectorStatus, ErrorCode, Measurand, StopReason
 
@@ -72,13 +75,14 @@ SETTINGS = st.builds(
     stop_on_ev_side_disconnect=st.booleans(),
     unlock_on_ev_side_disconnect=st.booleans(),
 )
+RESERVATIONS = st.builds(Reservation, st.integers(1, 3), st.sampled_from([0, 1]), TAGS, st.just(1e9), PARENTS)
 ORDERS_OF_DRIVERS = st.one_of(
     st.builds(PlugIn, CARS),
     st.builds(Unplug, st.sampled_from(CableEnd)),
     st.builds(Swipe, TAGS),
     st.builds(StartTransaction, TAGS),
     st.just(StopTransaction()),
-    st.builds(GrantAuthorization, TAGS, PARENTS),
+    st.builds(GrantAuthorization, TAGS, PARENTS, st.none() | RESERVATIONS),
 )
 ORDERS_OF_OTHERS = st.one_of(
     st.builds(ChangeAvailability, st.sampled_from(Availability)),
@@ -92,6 +96,8 @@ ORDERS_OF_OTHERS = st.one_of(
     st.builds(DenyAuthorization, TAGS, st.just(AuthorizationStatus.BLOCKED)),
     st.builds(BindTransaction, KEYS, st.integers(1, 9), PARENTS),
     st.builds(StopEnergy, KEYS, st.sampled_from([0.0, 100.0])),
+    st.builds(Reserve, RESERVATIONS),
+    st.just(Release()),
 )
 SECONDS = st.one_of(st.floats(0, 5), st.floats(0, 4_000))
 
@@ -128,7 +134,11 @@ class ConnectorLife(RuleBasedStateMachine):
 
     def tell(self, order: ConnectorCommand | ConnectorOrder) -> None:
         before, said, would_fail = self.bench.snapshot(), len(self.bench.reports), self.bench.memory.lock_fails
-        if self.bench.tell(order) is not None:
+        kept = self.bench.memory.reservation if self.bench.status is ConnectorStatus.RESERVED else None
+        refusal = self.bench.tell(order)
+        if kept is not None and refusal is None and isinstance(order, StartTransaction | GrantAuthorization):
+            assert kept.is_for(order.id_tag, None if isinstance(order, StartTransaction) else order.parent_id_tag)
+        if refusal is not None:
             if would_fail and not self.bench.memory.lock_fails:
                 # A lock that jammed is found out by what it refuses.
                 assert self.bench.status is ConnectorStatus.FAULTED
@@ -178,6 +188,11 @@ class ConnectorLife(RuleBasedStateMachine):
             assert self.running is None
         if self.here is ConnectorStatus.AVAILABLE:
             assert self.bench.memory.cable is Cable.NONE
+        # Only who is on the way with the cable has a reservation of a connector that isn't Reserved.
+        if self.here is ConnectorStatus.RESERVED:
+            assert self.bench.memory.reservation is not None
+        elif self.here is not ConnectorStatus.PREPARING:
+            assert self.bench.memory.reservation is None
         power_w = self.bench.memory.meter.power_w(self.bench.now)
         assert (power_w > 0) is (self.here is ConnectorStatus.CHARGING)
         assert (self.power_w > 0) is (power_w > 0)

@@ -82,6 +82,9 @@ SERVED = frozenset(
         # LocalAuthListManagement
         "GetLocalListVersion",
         "SendLocalList",
+        # Reservation
+        "CancelReservation",
+        "ReserveNow",
         # Smart charging
         "ClearChargingProfile",
         "GetCompositeSchedule",
