@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,3 +149,43 @@ def test_no_secret_is_in_anything_that_a_run_leaves_behind(tmp_path: Path) -> No
     assert len(files) >= 5
     assert PASSWORD not in left
     assert "PRIVATE KEY" not in left
+
+
+def test_a_profile_is_raised_to_where_it_gets_the_charge_point_in_and_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = pki(tmp_path / "pki", "CP001")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    asked = ("--password-env", "TEST_PASSWORD", "--security-profile")
+    log = tmp_path / "log"
+    with (
+        csms(*asked, 1, password=PASSWORD) as plain,
+        csms(*asked, 2, "--tls", layout.folder, password=PASSWORD) as secure,
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "fleet", "connect", "--id", "CP001", "--control", str(tmp_path / "socket")),
+                *("--url", plain, "--secure-url", secure, "--tls", str(layout.folder), "--password", PASSWORD),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        ) as charge_point,
+    ):
+        told = (
+            ("CP001 BootNotification answered", "set CP001 SecurityProfile 2"),
+            ("let in with the new credentials, security profile 2", "set CP001 SecurityProfile 3"),
+            # That CSMS wants a password, which isn't shown beside a certificate.
+            ("not let in with the new credentials: keeps the old, security profile 2", "get CP001 SecurityProfile"),
+        )
+        for line, command in told:
+            give_up_at = time.monotonic() + TIMEOUT_S
+            while line not in log.read_text():
+                assert time.monotonic() < give_up_at, log.read_text()
+                time.sleep(0.05)
+            done = fleet("do", "--control", tmp_path / "socket", command)
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert "SecurityProfile = 2" in done.stdout
+        charge_point.terminate()
+        charge_point.wait(TIMEOUT_S)
+    assert "http-401" in log.read_text()
+    assert PASSWORD not in log.read_text()

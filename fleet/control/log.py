@@ -107,6 +107,13 @@ def _registered(report: reports.Registered) -> str:
     return f"BootNotification answered: {report.status}, interval {report.interval_s} s"
 
 
+def _settled(report: reports.CredentialsSettled) -> str:
+    which = (
+        "let in with the new credentials" if report.adopted else "not let in with the new credentials: keeps the old"
+    )
+    return f"{which}, security profile {report.security_profile}"
+
+
 def _restarted(report: reports.Restarted) -> str:
     return f"{'crashed' if report.crashed else 'restarts'}: {report.cause or 'unknown'}"
 
@@ -132,6 +139,7 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
         logging.WARNING,
         lambda report: f"no connection: {_why(report)}; again in {format_duration(report.retry_in_s)}",
     ),
+    reports.CredentialsSettled: (logging.INFO, _settled),
     reports.Registered: (logging.INFO, _registered),
     reports.StatusChanged: (logging.INFO, _status),
     reports.CableChanged: (logging.INFO, lambda report: f"cable {'plugged in' if report.plugged else 'taken out'}"),

@@ -6,6 +6,7 @@ Nothing heavy is imported before it runs, so that `fleet --help` stays quick.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from fleet.errors import EXIT_DONE, ConfigurationError
 
@@ -60,8 +61,10 @@ def certs(arguments: argparse.Namespace) -> int:
         f"fleet certs: {layout.root} vouches for {layout.csms} and {layout.charge_points} (charge points: {len(ids)})"
     )
     if ids:
-        print(f"  CSMS:          fleet csms --tls {layout.folder} --security-profile 3")
-        print(f"  charge points: fleet run --url wss://localhost:9000 --tls {layout.folder} --security-profile 3")
+        who = f"--charge-points {len(ids)}" + ("" if arguments.id == DEFAULT_ID else f" --id {quote(arguments.id)}")
+        folder = quote(str(layout.folder))
+        print(f"  CSMS:          fleet csms --tls {folder} --security-profile 3")
+        print(f"  charge points: fleet run --url wss://localhost:9000 --tls {folder} {who}")
     return EXIT_DONE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.control.log import Log, logger, start_logging
-from fleet.core.reports import ProtocolViolated
+from fleet.core.reports import CredentialsSettled, ProtocolViolated
 
 
 @pytest.fixture
@@ -25,3 +25,12 @@ def test_a_broken_rule_is_one_line_without_what_is_secret(log: Log, capsys: pyte
     assert "CP1 CSMS breaks a rule: wrong-shape: " in first
     assert "s3cret" not in first
     assert second.endswith("CP1 CSMS breaks a rule: clock-skew: its clock is 60.0 s fast")
+
+
+def test_which_credentials_it_is_let_in_with_is_told(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    logger.setLevel(logging.INFO)
+    log.report("CP1", CredentialsSettled(1.0, 2, adopted=True))
+    log.report("CP1", CredentialsSettled(2.0, 2, adopted=False))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("CP1 let in with the new credentials, security profile 2")
+    assert second.endswith("CP1 not let in with the new credentials: keeps the old, security profile 2")

@@ -137,3 +137,12 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, capsys: pytes
 def test_a_place_where_nothing_can_be_written_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["certs", "/proc/nobody-may", "--charge-points", "1"]) == EXIT_CONFIGURATION
     assert capsys.readouterr().err.startswith("fleet: error: can't write /proc/nobody-may: ")
+
+
+def test_it_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(tmp_path / "a folder", "--id", "X {}", charge_points=2)
+    *_, csms, run = capsys.readouterr().out.splitlines()
+    assert csms.endswith(f"fleet csms --tls '{tmp_path}/a folder' --security-profile 3")
+    assert run.endswith(
+        f"fleet run --url wss://localhost:9000 --tls '{tmp_path}/a folder' --charge-points 2 --id 'X {{}}'"
+    )
