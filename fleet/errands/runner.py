@@ -38,10 +38,13 @@ T = TypeVar("T")
 
 
 class Errands:
-    """Runs errands until it is closed. `tls` verifies servers of files; without it the system's authorities do."""
+    """Runs errands until it is closed. `tls` makes what verifies servers of files, once and when it is needed first."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, file_bytes_max: int = FILE_BYTES_MAX) -> None:
-        self._tls = tls
+    def __init__(
+        self, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context, file_bytes_max: int = FILE_BYTES_MAX
+    ) -> None:
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
         self._file_bytes_max = file_bytes_max
         self._web: Any = None
         self._ftp_threads = trio.CapacityLimiter(FTP_MAX)
@@ -94,7 +97,7 @@ class Errands:
             return await web.deliver(at, errand.name, errand.content)  # type: ignore[no-any-return]
         if at.scheme in ("ftp", "ftps"):
             ftp = await self._load("fleet.errands.ftp")
-            context = self._tls or ssl.create_default_context()
+            context = self._context()
             if isinstance(errand, Fetch):
                 transfer = partial(ftp.fetch, at, context, self._file_bytes_max)
             else:
@@ -105,8 +108,13 @@ class Errands:
     async def _open_web(self) -> Any:
         module = await self._load("fleet.errands.web")
         if self._web is None:
-            self._web = module.Web(True if self._tls is None else self._tls, self._file_bytes_max)
+            self._web = module.Web(self._context(), self._file_bytes_max)
         return self._web
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = self._make_tls()
+        return self._tls
 
     # ---- keys and certificates ---------------------------------------------------------------------------------------
 

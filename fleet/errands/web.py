@@ -33,7 +33,7 @@ _DENIED = frozenset({401, 403, 407})
 class Web:
     """The client. To be closed when nobody has errands any more."""
 
-    def __init__(self, verify: ssl.SSLContext | bool, size_max_bytes: int) -> None:
+    def __init__(self, verify: ssl.SSLContext, size_max_bytes: int) -> None:
         self._size_max_bytes = size_max_bytes
         self._client = httpx.AsyncClient(
             verify=verify,

@@ -174,7 +174,7 @@ class CsmsConfig:
 class GroupConfig:
     """`count` charge points that are alike; `{}` in `id` and `serial_number` is the global index, counted from 1.
 
-    `power_w` is the most each connector offers. `finishing_s` and `reboot_s` are as in `fleet.core.plan`.
+    `power_w` is the most each connector offers. `finishing_s`, `reboot_s` and `install_s` are as in `fleet.core.plan`.
     """
 
     id: Pattern = DEFAULT_ID
@@ -191,6 +191,7 @@ class GroupConfig:
     fixed_cable: Flag = False
     finishing_s: Duration = 2.0
     reboot_s: Duration = 1.0
+    install_s: Duration = 5.0
     configuration: Annotated[Mapping[str, str], Setting(read_configuration)] = field(factory=dict)
 
 

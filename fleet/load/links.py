@@ -91,6 +91,15 @@ class WebSocketLinks:
             return credentials.certificate
         return files_of(self._config, charge_point_id) if self._issue is None else self._issue(charge_point_id)
 
+    def files_context(self) -> ssl.SSLContext:
+        """TLS for servers of files: what vouches for the CSMS does so for them, and the system's authorities too.
+
+        Of its own, as an HTTP client changes the context that it is given.
+        """
+        context = _ssl_context(root_of(self._config), verify=self._config.verify)
+        context.load_default_certs()
+        return context
+
     @cached_property
     def _context(self) -> ssl.SSLContext:
         return _ssl_context(root_of(self._config), verify=self._config.verify)

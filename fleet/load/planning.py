@@ -71,6 +71,7 @@ def _planned(
             firmware_version=group.firmware_version,
             configuration=configuration,
             reboot_s=group.reboot_s,
+            install_s=group.install_s,
             security=security,
         )
         for index in indices

@@ -20,6 +20,7 @@ from fleet.actors.fleet import Fleet, Surroundings
 from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
+from fleet.errands.runner import Errands
 from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
@@ -220,9 +221,18 @@ async def _run(
     observing.add((*(() if manner.alone else (driving,)), *manner.listeners))
     observer, clock, listeners = observing.observer, observing.clock, observing.listeners
     scenarios = Scenarios.of(config, manner.say)
-    surroundings = Surroundings(seed, clock, Dialect16(), observer, links, call_timeout_s=config.csms.call_timeout_s)
+    errands = Errands(links.files_context)
+    surroundings = Surroundings(
+        seed,
+        clock,
+        Dialect16(),
+        observer,
+        links,
+        call_timeout_s=config.csms.call_timeout_s,
+        run_errand=errands.run,
+    )
     ramp = trio.CancelScope()
-    async with trio.open_nursery() as everything:
+    async with errands, trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
             plant = Plant(
                 fleet=Fleet(surroundings, living),

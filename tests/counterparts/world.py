@@ -9,7 +9,7 @@ import trio
 from attrs import define
 from counterparts.scripted import EPOCH_S, ScriptedCentral
 
-from fleet.actors.charge_point import RunLink
+from fleet.actors.charge_point import ErrandRunner, RunLink, run_no_errand
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.actors.supervisor import RestartPolicy
 from fleet.clock import Clock
@@ -99,6 +99,7 @@ async def world(
     policy: RestartPolicy | None = None,
     jitter: Callable[[str, int], float] = lambda _name, _failures: 0.5,
     seed: int = 7,
+    run_errand: ErrandRunner = run_no_errand,
     **plan: Any,
 ) -> AsyncIterator[World]:
     """`charge_points` called CP1, CP2, ... that connect at once. Use it under the autojump clock.
@@ -114,7 +115,15 @@ async def world(
             return partial(run_link, endpoint, jitter=partial(jitter, name), open_stream=central.open_stream)
 
         observer = KeepingObserver()
-        surroundings = Surroundings(seed, Clock(EPOCH_S), Dialect16(), observer, link, policy=policy or RestartPolicy())
+        surroundings = Surroundings(
+            seed,
+            Clock(EPOCH_S),
+            Dialect16(),
+            observer,
+            link,
+            policy=policy or RestartPolicy(),
+            run_errand=run_errand,
+        )
         made = World(central, Fleet(surroundings, nursery), observer, observer.reports)
         for number in range(1, charge_points + 1):
             made.fleet.add(

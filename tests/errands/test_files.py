@@ -13,6 +13,7 @@ import trio
 from counterparts.file_servers import LARGE_BYTES, URL_USER, WebServer, ftp_server, web_server
 
 from fleet.core.errands import HEAD_BYTES, Deliver, Done, Fetch, Fetched, Undone, Why
+from fleet.errands import ftp as ftp_module
 from fleet.errands.runner import Errands
 from fleet.errands.web import CONNECTIONS_MAX
 from fleet.pki.authority import Authority, Validity
@@ -165,7 +166,7 @@ async def test_a_server_is_verified(tmp_path: Path) -> None:
     trusting = ssl.create_default_context(cadata=authority.identity.certificate.decode())
     with web_server(tls) as server:
         server.files["/f"] = b"1"
-        async with Errands(trusting) as errands:
+        async with Errands(lambda: trusting) as errands:
             assert isinstance(await errands.run(Fetch(f"{server.url}/f")), Fetched)
         async with Errands() as errands:
             outcome = await errands.run(Fetch(f"{server.url}/f"))
@@ -210,10 +211,28 @@ async def test_an_upload_that_ftp_forbids_is_refused(ftp: str, errands: Errands)
     assert outcome.why in (Why.REFUSED, Why.DENIED)
 
 
-async def test_a_server_that_speaks_something_else_is_told_apart(web: WebServer, errands: Errands) -> None:
-    outcome = await errands.run(Fetch(web.url.replace("http", "ftp") + "/f"))
-    assert isinstance(outcome, Undone)
-    assert outcome.why in (Why.REFUSED, Why.UNREACHABLE)
+async def test_a_server_that_speaks_something_else_is_told_apart(errands: Errands) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def greet() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(b"hello\r\n")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, greet)
+            outcome = await errands.run(Fetch(f"ftp://127.0.0.1:{listener.getsockname()[1]}/f"))
+    assert outcome == Undone(Why.REFUSED, "the server speaks no FTP")
+
+
+async def test_a_silent_server_is_not_waited_for_for_ever(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # This one waits for the other side to speak first, which an FTP server doesn't.
+    monkeypatch.setattr(ftp_module, "TIMEOUT_S", 0.2)
+    async with Errands() as errands:
+        outcome = await errands.run(Fetch(web.url.replace("http", "ftp") + "/f"))
+    assert outcome == Undone(Why.UNREACHABLE, "the server was silent for too long")
 
 
 async def test_an_errand_that_is_called_off_is_called_off_at_once(errands: Errands) -> None:
