@@ -229,7 +229,7 @@ class ChargePoint:
         """Do what has become due."""
         self._take(self.exchange.tick(now), now)
         if now >= self.registration.deadline:
-            self._boot(now)
+            self.boot(now)
         if now >= self.pulse.heartbeat_at:
             self.pulse.beat(now)
             if self.speaking:
@@ -256,11 +256,12 @@ class ChargePoint:
         transaction: str | None = None,
         needs_id: bool = False,
         context: object = None,
+        asked_for: bool = False,
     ) -> None:
         """Hand a message to the exchange; with a `transaction` key it goes through the outbox."""
         action, payload = said
         self.exchange.enqueue(
-            Outgoing(action, payload, due_at, transaction=transaction, needs_id=needs_id, context=context)
+            Outgoing(action, payload, due_at, transaction, needs_id=needs_id, context=context, asked_for=asked_for)
         )
 
     def pass_on(self, connector: int, command: ConnectorCommand, token: int | None) -> None:
@@ -338,11 +339,11 @@ class ChargePoint:
         if self.online:
             self._effects.append(SetPingInterval(configuration.websocket_ping_interval_s))
 
-    def send_heartbeat(self, now: float) -> None:
+    def send_heartbeat(self, now: float, *, asked_for: bool = False) -> None:
         """Say Heartbeat, unless one is waiting already."""
         if not self.pulse.heartbeat_waiting:
             self.pulse.heartbeat_waiting = True
-            self.say(self.dialect.heartbeat(), now)
+            self.say(self.dialect.heartbeat(), now, asked_for=asked_for)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -388,7 +389,7 @@ class ChargePoint:
                 case Lost():
                     delivery.lost(self, event.outgoing, event.reason, now)
 
-    def _boot(self, now: float) -> None:
+    def boot(self, now: float) -> None:
         """Ask to be let in, if there is anybody to ask."""
         if self.online:
             self.registration.asked()
@@ -402,7 +403,7 @@ class ChargePoint:
         self.registration.answered(answer, now)
         self.observe(Registered(now, answer.status, answer.interval_s))
         if not self.registration.accepted:
-            self.exchange.suspend()
+            self.exchange.suspend(pending=not self.registration.rejected)
             return
         if answer.interval_s > 0:
             # Section 4.2: the interval of an accepting answer is the heartbeat interval from here on.
@@ -439,7 +440,7 @@ class ChargePoint:
         if self.registration.accepted:
             self._open(now)
         elif now >= self.registration.deadline:
-            self._boot(now)
+            self.boot(now)
 
     def _link_down(self, now: float) -> None:
         self.online = False

@@ -21,7 +21,7 @@ from fleet.core.reports import (
     TransactionStarted,
     TransactionStopped,
 )
-from fleet.words import AuthorizationStatus, StopReason
+from fleet.words import AuthorizationStatus, ReadingContext, StopReason
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 def meter_sampled(charge_point: ChargePoint, report: MeterSampled) -> None:
     """MeterValues.req: queued within a transaction, otherwise only said when somebody listens."""
     reading = report.reading
+    said = charge_point.dialect.meter_values(report.connector, reading, charge_point.utc(reading.at))
+    asked_for = reading.context is ReadingContext.TRIGGER
+    if asked_for and not charge_point.registration.accepted:
+        # The outbox doesn't open before the CSMS has accepted, but this it wants to hear now.
+        charge_point.say(said, reading.at, asked_for=True)
+        return
     if report.transaction is None and not charge_point.speaking:
         return
     charge_point.say(
-        charge_point.dialect.meter_values(report.connector, reading, charge_point.utc(reading.at)),
+        said,
         reading.at,
         transaction=report.transaction,
         needs_id=report.transaction is not None,

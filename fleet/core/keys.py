@@ -59,7 +59,8 @@ class Key:
 
 
 _REGISTER = Measurand.ENERGY_ACTIVE_IMPORT_REGISTER.value
-_SUPPORTED = "Core,LocalAuthListManagement,Reservation,SmartCharging"
+# All there are (section 3.1).
+_SUPPORTED = "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"
 _BOOLEAN, _INTEGER, _MEASURANDS = Kind.BOOLEAN, Kind.INTEGER, Kind.MEASURANDS
 
 # In the specification's order, which is also the order of a GetConfiguration.conf. The defaults of NumberOfConnectors,

@@ -72,7 +72,7 @@ def failed(charge_point: ChargePoint, event: Failed, now: float) -> None:
     context = outgoing.context
     if type(context) is Dictator:
         dictation.failed(charge_point, context, event, now)
-    elif outgoing.action == BOOT:
+    elif outgoing.action == BOOT and not charge_point.registration.accepted:
         charge_point.registration.failed(now)
     elif outgoing.action == "Heartbeat":
         charge_point.pulse.heartbeat_waiting = False

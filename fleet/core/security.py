@@ -80,7 +80,7 @@ def renew(charge_point: ChargePoint) -> None:
 def _request_made(charge_point: ChargePoint, outcome: Outcome, now: float) -> None:
     if isinstance(outcome, RequestMade):
         kept(charge_point).pending_key = outcome.key
-        charge_point.say(charge_point.dialect.sign_certificate(outcome.csr), now)
+        charge_point.say(charge_point.dialect.sign_certificate(outcome.csr), now, asked_for=True)
 
 
 def signing_answered(charge_point: ChargePoint, answer: SigningAnswered) -> None:

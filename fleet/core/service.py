@@ -17,6 +17,7 @@ from fleet.core import (
     reconnection,
     service_local,
     service_reservation,
+    trigger,
     views,
 )
 from fleet.core.answers import (
@@ -36,6 +37,7 @@ from fleet.core.answers import (
     ReservationWanted,
     ResetWanted,
     ScheduleWanted,
+    TriggerWanted,
     UnlockWanted,
 )
 from fleet.core.reports import RemoteStartAccepted, RemoteStopAccepted
@@ -91,6 +93,8 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             charge_point.respond(message_id, dialect.transfer_response(_transfer(charge_point, request)))
         case LocalListSent() | LocalListVersionWanted():
             service_local.serve(charge_point, message_id, request)
+        case TriggerWanted():
+            trigger.serve(charge_point, message_id, request, now)
         case ReservationWanted() | ReservationCancelled():
             service_reservation.serve(charge_point, message_id, request, now)
         case ProfileSet():

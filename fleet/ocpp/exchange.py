@@ -18,7 +18,7 @@ Who may say what:
 | link | registration      | goes out                                                     |
 |------|-------------------|--------------------------------------------------------------|
 | down | any               | nothing; ordinary messages fail at the next `poll`           |
-| up   | not yet accepted  | BootNotification                                             |
+| up   | not yet accepted  | BootNotification; when Pending, what the CSMS asked for too  |
 | up   | accepted          | everything, in the order of `enqueue`, unless the outbox's   |
 |      |                   | head waits for a retry or its turn in the backlog            |
 
@@ -101,6 +101,7 @@ class Exchange:
     drain_interval_s: float = 0.1
     connected: bool = field(default=False, init=False)
     accepted: bool = field(default=False, init=False)
+    pending: bool = field(default=False, init=False)
     _ordinary: list[Outgoing] = field(factory=list, init=False)
     _flight: _Attempt | None = field(default=None, init=False)
     # The last few ids of this connection: answered, and timed out (None until the first time-out, most never have one).
@@ -167,9 +168,9 @@ class Exchange:
         self.accepted = True
         self._backlog = self._outbox.enqueued
 
-    def suspend(self) -> None:
-        """No longer accepted: only BootNotification goes out."""
-        self.accepted = False
+    def suspend(self, *, pending: bool = False) -> None:
+        """No longer accepted: only BootNotification goes out, and when `pending` what the CSMS asked for."""
+        self.accepted, self.pending = False, pending
 
     def enqueue(self, outgoing: Outgoing) -> None:
         """Say this when its turn has come; with a `transaction` it goes through the outbox."""
@@ -217,7 +218,7 @@ class Exchange:
         if self._flight is not None:
             return []
         events: list[Event] = []
-        outgoing = self._next(now, events) if self.accepted else self._next_boot()
+        outgoing = self._next(now, events) if self.accepted else self._next_unaccepted()
         if outgoing is not None:
             attempt = _Attempt(self._message_id(), outgoing, now)
             self._flight = attempt
@@ -252,9 +253,9 @@ class Exchange:
 
     # ---- choosing ----------------------------------------------------------------------------------------------------
 
-    def _next_boot(self) -> Outgoing | None:
+    def _next_unaccepted(self) -> Outgoing | None:
         for index, outgoing in enumerate(self._ordinary):
-            if outgoing.action == BOOT:
+            if outgoing.action == BOOT or (outgoing.asked_for and self.pending):
                 return self._ordinary.pop(index)
         return None
 

@@ -13,7 +13,7 @@ class Outgoing:
     `due_at` is when its owner wanted to say it. `transaction` is the charge point's own key of the transaction that a
     transaction message belongs to, None for ordinary messages; with `needs_id` the payload gets the CSMS's id of that
     transaction as `transactionId` when it is sent. `context` is whatever the owner wants back with the outcome; the
-    answer to a `raw` one is handed back as it came, unread.
+    answer to a `raw` one is handed back as it came, unread. What the CSMS `asked_for` needn't wait until it accepts.
     The rest is the exchange's: how often it was `sent`, `attempts` that failed (a cut is none), `not_before` for the
     next one, and the place in the `order`.
     """
@@ -25,6 +25,7 @@ class Outgoing:
     needs_id: bool = False
     context: object = None
     raw: bool = False
+    asked_for: bool = False
     sent: int = 0
     attempts: int = 0
     not_before: float = -inf

@@ -206,6 +206,23 @@ def test_a_suspended_exchange_says_nothing_but_bootnotification_again(line: Line
     assert line.sent(0.0) == "BootNotification"
 
 
+def test_a_pending_exchange_says_what_the_csms_asked_for_and_nothing_else(line: Line) -> None:
+    line.exchange.suspend(pending=True)
+    line.say("StatusNotification")
+    line.say("Heartbeat").asked_for = True
+    assert line.sent(0.0) == "Heartbeat"
+    line.answer("m1", {"currentTime": "2026-11-22T12:00:00Z"})
+    assert line.sent(0.0) is None
+
+
+def test_what_was_asked_for_waits_when_it_is_not_pending(line: Line) -> None:
+    line.exchange.suspend()
+    line.say("Heartbeat").asked_for = True
+    assert line.sent(0.0) is None
+    line.exchange.accept(1.0)
+    assert line.sent(1.0) == "Heartbeat"
+
+
 # ---- connections that break ------------------------------------------------------------------------------------------
 
 

@@ -82,6 +82,9 @@ SERVED = frozenset(
         # LocalAuthListManagement
         "GetLocalListVersion",
         "SendLocalList",
+        # RemoteTrigger
+        "ExtendedTriggerMessage",
+        "TriggerMessage",
         # Reservation
         "CancelReservation",
         "ReserveNow",
