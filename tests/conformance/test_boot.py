@@ -10,7 +10,7 @@ from counterparts.scripted import SILENCE
 from fleet.commands.vocabulary import PlugIn, Swipe
 
 
-async def test_tc_001_cs_cold_boot(autojump_clock: Any) -> None:
+async def test_tc_001_cs_cold_boot_charge_point(autojump_clock: Any) -> None:
     async with stage(connectors=2, booted=False, vendor="Maker", model="Model", serial_number="S1") as s:
         boot, *statuses = await s.expect("BootNotification", "0:Available", "1:Available", "2:Available")
         assert boot.payload == {
@@ -44,7 +44,7 @@ async def test_tc_001_cs_the_time_of_the_answer_is_the_charge_points_time(autoju
         assert s.broken_rules() == ["clock-skew"]
 
 
-async def test_tc_002_cs_cold_boot_pending(autojump_clock: Any) -> None:
+async def test_tc_002_cs_cold_boot_charge_point_pending(autojump_clock: Any) -> None:
     answers = {"BootNotification": in_turn(boot_answer("Pending", 50), boot_answer("Pending", 80), boot_answer())}
     async with stage(answers=answers, booted=False) as s:
         (first,) = await s.expect("BootNotification")

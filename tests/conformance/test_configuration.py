@@ -38,7 +38,7 @@ REQUIRED = {
 }
 
 
-async def test_tc_019_cs_retrieve_configuration_all_keys(autojump_clock: Any) -> None:
+async def test_tc_019_cs_retrieve_configuration(autojump_clock: Any) -> None:
     async with stage(connectors=3) as s:
         answer = await s.call("GetConfiguration")
         assert "unknownKey" not in answer
@@ -52,7 +52,7 @@ async def test_tc_019_cs_retrieve_configuration_all_keys(autojump_clock: Any) ->
         assert told["SupportedFeatureProfiles"]["value"].split(",")[0] == "Core"
 
 
-async def test_tc_019_cs_retrieve_configuration_some_keys(autojump_clock: Any) -> None:
+async def test_tc_019_cs_some_keys_and_one_that_there_is_not(autojump_clock: Any) -> None:
     async with stage() as s:
         answer = await s.call("GetConfiguration", {"key": ["SupportedFeatureProfiles", "NoSuchKey", "ResetRetries"]})
         assert [entry["key"] for entry in answer["configurationKey"]] == ["SupportedFeatureProfiles", "ResetRetries"]

@@ -84,7 +84,7 @@ async def test_tc_037_1_cs_an_id_tag_known_to_be_blocked_may_not_start_even_wher
         await s.expect(quiet_s=120, within_s=0)
 
 
-async def test_tc_037_2_cs_offline_start_transaction_invalid_id_tag_goes_on_without_energy(
+async def test_tc_037_2_cs_offline_start_transaction_invalid_id_tag_stop_transaction_on_invalid_id_false(
     autojump_clock: Any,
 ) -> None:
     keys = {"StopTransactionOnInvalidId": "false", "MaxEnergyOnInvalidId": "0"}
@@ -117,7 +117,9 @@ async def test_tc_037_2_cs_up_to_max_energy_on_invalid_id_still_flows(autojump_c
         assert 1200 <= stop.payload["meterStop"] <= 1200 + POWER_W / 3600 * start.at
 
 
-async def test_tc_037_3_cs_offline_start_transaction_invalid_id_tag_is_stopped(autojump_clock: Any) -> None:
+async def test_tc_037_3_cs_offline_start_transaction_invalid_id_tag_stop_transaction_on_invalid_id_true(
+    autojump_clock: Any,
+) -> None:
     async with stage({"StopTransactionOnInvalidId": "true"}, INVALID) as s:
         await s.go_offline()
         await s.do(1, PlugIn())

@@ -95,7 +95,7 @@ async def test_tc_032_2_cs_the_register_goes_on_where_it_was(autojump_clock: Any
         assert start.payload["meterStart"] == stop.payload["meterStop"] > 0
 
 
-async def test_tc_034_cs_power_failure_with_unavailable_status(autojump_clock: Any) -> None:
+async def test_tc_034_cs_a_connector_taken_out_of_service_at_the_charge_point_stays_so(autojump_clock: Any) -> None:
     async with stage(connectors=2) as s:
         await s.do(1, ChangeAvailability(Availability.INOPERATIVE))
         await s.expect("1:Unavailable")

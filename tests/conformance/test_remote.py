@@ -87,7 +87,7 @@ async def test_tc_011_1_cs_remote_start_charging_session_remote_start_first(auto
         await s.expect("StartTransaction", "1:Charging", quiet_s=120)
 
 
-async def test_tc_011_2_cs_remote_start_charging_session_timeout(autojump_clock: Any) -> None:
+async def test_tc_011_2_cs_remote_start_charging_session_time_out(autojump_clock: Any) -> None:
     async with stage({"ConnectionTimeOut": "45"}) as s:
         assert await s.call("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1}) == ACCEPTED
         *_, preparing = await s.expect(*START, "1:Preparing")

@@ -25,6 +25,20 @@ async def trigger(s: Stage, message: str, connector: int | None = None, extended
     return await s.call("ExtendedTriggerMessage" if extended else "TriggerMessage", wish)
 
 
+async def test_tc_054_cs_trigger_message(autojump_clock: Any) -> None:
+    async with stage() as s:
+        for message, line in (
+            ("MeterValues", "MeterValues"),
+            ("Heartbeat", "Heartbeat"),
+            ("StatusNotification", "1:Available"),
+            ("DiagnosticsStatusNotification", "DiagnosticsStatusNotification"),
+            ("FirmwareStatusNotification", "FirmwareStatusNotification"),
+        ):
+            # Each is answered first, comes once, and nothing else with it.
+            assert await trigger(s, message, 1) == ACCEPTED
+            await s.expect(*TOLD, line, quiet_s=60)
+
+
 async def test_tc_054_cs_trigger_message_meter_values(autojump_clock: Any) -> None:
     async with stage(connectors=2) as s:
         assert await trigger(s, "MeterValues", 1) == ACCEPTED

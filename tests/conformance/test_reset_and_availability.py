@@ -20,8 +20,15 @@ async def change(s: Stage, connector: int, kind: str) -> Any:
     return await s.call("ChangeAvailability", {"connectorId": connector, "type": kind})
 
 
-@pytest.mark.parametrize("kind", ["Hard", "Soft"], ids=["tc_013", "tc_014"])
-async def test_tc_013_and_014_cs_reset_without_transaction(autojump_clock: Any, kind: str) -> None:
+async def test_tc_013_cs_hard_reset_without_transaction(autojump_clock: Any) -> None:
+    await reset_without_transaction("Hard")
+
+
+async def test_tc_014_cs_soft_reset_without_transaction(autojump_clock: Any) -> None:
+    await reset_without_transaction("Soft")
+
+
+async def reset_without_transaction(kind: str) -> None:
     async with stage(reboot_s=REBOOT_S) as s:
         assert await s.call("Reset", {"type": kind}) == ACCEPTED
         _, answer, boot, *_ = await s.expect(*RESET, "BootNotification", "0:Available", "1:Available")
@@ -71,7 +78,9 @@ async def test_tc_016_cs_a_soft_reset_starts_nothing_any_more(autojump_clock: An
         assert answer == REJECTED
 
 
-async def test_tc_032_1_cs_power_failure_stop_transactions_before_going_down(autojump_clock: Any) -> None:
+async def test_tc_032_1_cs_a_transaction_stopped_by_hand_for_want_of_power_is_not_stopped_again(
+    autojump_clock: Any,
+) -> None:
     async with stage() as s:
         transaction_id = await s.charge()
         # A charge point with a battery of its own has time to say so.
@@ -84,7 +93,7 @@ async def test_tc_032_1_cs_power_failure_stop_transactions_before_going_down(aut
         await s.expect("BootNotification", "0:Available", "1:Preparing")
 
 
-async def test_tc_032_2_cs_power_failure_stop_transactions_after_going_down(autojump_clock: Any) -> None:
+async def test_tc_032_2_cs_every_transaction_that_was_cut_off_is_stopped(autojump_clock: Any) -> None:
     async with stage(connectors=2) as s:
         ids = [await s.charge(1), await s.charge(2)]
         await trio.sleep(1800)

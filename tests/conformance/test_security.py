@@ -1,4 +1,4 @@
-"""Certificates and security events: the white paper "Improved security for OCPP 1.6-J" (TC_074 to TC_078)."""
+"""Password, certificates, security events: the white paper "Improved security for OCPP 1.6-J" (TC_073 to TC_078)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,15 +6,23 @@ from typing import Any
 import pytest
 import trio
 from counterparts.pki import root
-from counterparts.script import RecordingCentral, Stage, stage
+from counterparts.script import CP, PASSWORD, RecordingCentral, Stage, stage
 from counterparts.scripted import SILENCE
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
+from fleet.commands.vocabulary import Swipe
+from fleet.core.plan import SecurityPlan
+from fleet.link.endpoint import basic_auth
+
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
 CENTRAL, MANUFACTURER = "CentralSystemRootCertificate", "ManufacturerRootCertificate"
 EVENT = "SecurityEventNotification"
+PROFILE_1 = {"SecurityProfile": "1"}
+WITH_PASSWORD = SecurityPlan(1, frozenset({0, 1}), has_password=True)
+NEW_PASSWORD = "the-second-password"
+GIVEN = ("ChangeConfiguration.req", "ChangeConfiguration.conf Accepted")
 SIGNED = {"SignCertificate": lambda _: ACCEPTED}
 
 
@@ -30,11 +38,71 @@ def events(central: RecordingCentral) -> list[str]:
     return [payload["type"] for payload in central.said(EVENT)]
 
 
+# ---- the password ----------------------------------------------------------------------------------------------------
+
+
+def shown(password: str) -> str:
+    return basic_auth(CP, password)[1].decode()
+
+
+async def give(s: Stage, password: str) -> Any:
+    return await s.call("ChangeConfiguration", {"key": "AuthorizationKey", "value": password})
+
+
+async def test_tc_073_cs_update_charge_point_password_for_http_basic_authentication(autojump_clock: Any) -> None:
+    async with stage(PROFILE_1, security=WITH_PASSWORD) as s:
+        assert s.central.shown == [shown(PASSWORD)]
+        assert await give(s, NEW_PASSWORD) == ACCEPTED
+        # It answers, goes, and comes back with it; what it was registered as it still is.
+        await s.expect(*GIVEN, quiet_s=60)
+        assert s.central.shown == [shown(PASSWORD), shown(NEW_PASSWORD)]
+        # A reboot finds the new one, and nobody is told it.
+        await s.call("Reset", {"type": "Hard"})
+        await s.until("1:Available")
+        assert s.central.shown[2:] == [shown(NEW_PASSWORD)]
+        answer = await s.call("GetConfiguration", {"key": ["AuthorizationKey"]})
+        assert NEW_PASSWORD not in str(answer)
+
+
+async def test_tc_073_cs_a_transaction_goes_on_meanwhile(autojump_clock: Any) -> None:
+    async with stage(PROFILE_1, security=WITH_PASSWORD) as s:
+        transaction_id = await s.charge()
+        assert await give(s, NEW_PASSWORD) == ACCEPTED
+        await s.expect(*GIVEN, quiet_s=60)
+        await s.do(1, Swipe("TAG"))
+        stop, _ = await s.expect("StopTransaction", "1:Finishing")
+        assert stop.payload["transactionId"] == transaction_id
+
+
+async def test_tc_073_cs_who_is_not_let_in_with_the_new_password_comes_back_with_the_old(autojump_clock: Any) -> None:
+    async with stage(PROFILE_1, security=WITH_PASSWORD) as s:
+        s.central.let_in = lambda authorization: authorization == shown(PASSWORD)
+        assert await give(s, NEW_PASSWORD) == ACCEPTED
+        await s.expect(*GIVEN, quiet_s=60)
+        assert s.central.shown == [shown(PASSWORD), shown(NEW_PASSWORD), shown(PASSWORD)]
+        assert await s.call("ClearCache") == ACCEPTED
+
+
+@pytest.mark.parametrize("password", ["", "too-short", "x" * 41])
+async def test_tc_073_cs_a_password_of_the_wrong_length_is_rejected(autojump_clock: Any, password: str) -> None:
+    async with stage(PROFILE_1, security=WITH_PASSWORD) as s:
+        assert await give(s, password) == REJECTED
+        await trio.sleep(60)
+        assert s.central.connects == 1
+
+
 # ---- roots -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("use", [MANUFACTURER, CENTRAL], ids=["tc_075_1", "tc_075_2"])
-async def test_tc_075_cs_install_certificate(autojump_clock: Any, use: str) -> None:
+async def test_tc_075_1_cs_install_certificate_manufacturer_root_certificate(autojump_clock: Any) -> None:
+    await install_certificate(MANUFACTURER)
+
+
+async def test_tc_075_2_cs_install_certificate_central_system_root_certificate(autojump_clock: Any) -> None:
+    await install_certificate(CENTRAL)
+
+
+async def install_certificate(use: str) -> None:
     async with stage() as s:
         authority = root("A root")
         assert await installed(s, use) == {"status": "NotFound"}
@@ -51,7 +119,7 @@ async def test_tc_075_cs_install_certificate(autojump_clock: Any, use: str) -> N
         assert len((await installed(s, use))["certificateHashData"]) == 1
 
 
-async def test_tc_075_cs_certificates_outlast_a_power_cut(autojump_clock: Any) -> None:
+async def test_tc_075_2_cs_certificates_outlast_a_power_cut(autojump_clock: Any) -> None:
     async with stage() as s:
         await install(s, CENTRAL, root().pem)
         await s.power_cut()
@@ -60,7 +128,7 @@ async def test_tc_075_cs_certificates_outlast_a_power_cut(autojump_clock: Any) -
         assert (await installed(s, CENTRAL))["status"] == "Accepted"
 
 
-async def test_tc_075_cs_a_store_that_is_full_takes_no_more(autojump_clock: Any) -> None:
+async def test_tc_075_1_cs_a_store_that_is_full_takes_no_more(autojump_clock: Any) -> None:
     async with stage(configuration={"CertificateStoreMaxLength": "1"}) as s:
         assert await install(s, CENTRAL, root("One").pem) == ACCEPTED
         assert await install(s, MANUFACTURER, root("Two").pem) == REJECTED

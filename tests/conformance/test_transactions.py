@@ -83,7 +83,7 @@ async def test_tc_004_1_cs_regular_charging_session_identification_first(autojum
         assert start.payload["timestamp"] == charging.payload["timestamp"] > preparing.payload["timestamp"]
 
 
-async def test_tc_004_2_cs_regular_charging_session_identification_first_connection_timeout(
+async def test_tc_004_2_cs_regular_charging_session_identification_first_connection_time_out(
     autojump_clock: Any,
 ) -> None:
     async with stage({"ConnectionTimeOut": "45"}) as s:
@@ -96,7 +96,9 @@ async def test_tc_004_2_cs_regular_charging_session_identification_first_connect
         await s.expect("1:Preparing", quiet_s=120)
 
 
-async def test_tc_005_1_cs_ev_side_disconnected_stops_and_unlocks(autojump_clock: Any) -> None:
+async def test_tc_005_1_cs_ev_side_disconnected_stop_transaction_on_ev_side_disconnect_true_unlock_true(
+    autojump_clock: Any,
+) -> None:
     keys = {"StopTransactionOnEVSideDisconnect": "true", "UnlockConnectorOnEVSideDisconnect": "true"}
     async with stage(keys) as s:
         transaction_id = await s.charge()
@@ -117,7 +119,9 @@ async def test_tc_005_1_cs_with_a_fixed_cable_the_connector_is_available_at_once
         assert stop.payload["reason"] == "EVDisconnected"
 
 
-async def test_tc_005_2_cs_ev_side_disconnected_stops_and_stays_locked(autojump_clock: Any) -> None:
+async def test_tc_005_2_cs_ev_side_disconnected_stop_transaction_on_ev_side_disconnect_true_unlock_false(
+    autojump_clock: Any,
+) -> None:
     keys = {"StopTransactionOnEVSideDisconnect": "true", "UnlockConnectorOnEVSideDisconnect": "false"}
     async with stage(keys) as s:
         await s.charge()
@@ -132,7 +136,9 @@ async def test_tc_005_2_cs_ev_side_disconnected_stops_and_stays_locked(autojump_
         await s.expect("1:Available")
 
 
-async def test_tc_005_3_cs_ev_side_disconnected_goes_on(autojump_clock: Any) -> None:
+async def test_tc_005_3_cs_ev_side_disconnected_stop_transaction_on_ev_side_disconnect_false(
+    autojump_clock: Any,
+) -> None:
     async with stage({"StopTransactionOnEVSideDisconnect": "false"}) as s:
         await s.charge()
         await trio.sleep(HOUR_S)

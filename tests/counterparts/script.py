@@ -27,14 +27,17 @@ from fleet.actors.charge_point import RunLink
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.clock import Clock
 from fleet.commands.vocabulary import Command, PlugIn, Swipe
+from fleet.core.credentials import Credentials
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import ObservedReport, ProtocolViolated
-from fleet.link.endpoint import Endpoint
+from fleet.link.endpoint import Endpoint, basic_auth
 from fleet.link.websocket import run_link
 
 CP = "CP1"
+PASSWORD = "the-first-password"
+"""What it has to show in the security profiles that want one, until it is given another."""
 EPOCH_S = 1_795_348_800.0
 """2026-11-22T12:00:00Z, when the virtual clock says 0."""
 QUIET_S = 0.5
@@ -130,9 +133,10 @@ class Stage:
         self.fleet = None
         self._dark.set()
 
-    def _link(self, _plan: ChargePointPlan, _incarnation: int) -> RunLink:
-        endpoint = Endpoint(f"ws://central/ocpp/{CP}")
-        return partial(run_link, endpoint, jitter=lambda _: 0.5, open_stream=self.central.open_stream)
+    def _link(self, plan: ChargePointPlan, _incarnation: int) -> RunLink:
+        endpoint = _endpoint(Credentials(plan.security.profile))
+        link = partial(run_link, endpoint, jitter=lambda _: 0.5, open_stream=self.central.open_stream)
+        return partial(link, endpoint_for=_endpoint)
 
     def report(self, _charge_point_id: str, report: ObservedReport) -> None:
         """The observer's part."""
@@ -204,6 +208,12 @@ class Stage:
         """Start the transcript anew; returns the old one."""
         spoken, self.central.spoken = self.central.spoken, []
         return spoken
+
+
+def _endpoint(credentials: Credentials) -> Endpoint:
+    """Where it connects to, and with what: a password in security profiles 1 and 2. There is no TLS on the stage."""
+    shown = basic_auth(CP, credentials.authorization_key or PASSWORD)
+    return Endpoint(f"ws://central/ocpp/{CP}", headers=(shown,) if credentials.security_profile in (1, 2) else ())
 
 
 @asynccontextmanager

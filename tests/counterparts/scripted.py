@@ -53,7 +53,8 @@ class ScriptedCentral:
 
     `answers[action]` takes the request's payload and returns the result's payload, `SILENCE`, a `(code, description)`
     pair for a CALLERROR, or a `str` or `bytes` that goes out as it is with the CALL's id in place of `{id}`.
-    `latency_s` says how long an answer takes; `refusing` lets nobody connect, `hanging_up` nobody stay.
+    `latency_s` says how long an answer takes; `refusing` lets nobody connect, `hanging_up` nobody stay. `shown` are the
+    Authorization headers of all who came, None where there was none; `let_in` says which of them is let in.
     With `buffering` off the wire holds nothing, and whoever talks to a `deaf` CSMS has to wait.
     """
 
@@ -69,6 +70,8 @@ class ScriptedCentral:
     buffering: bool = True
     deaf: bool = False
     latency_s: Callable[[Heard], float] | None = None
+    shown: list[str | None] = field(factory=list)
+    let_in: Callable[[str | None], bool] = lambda _: True
     overlaps: list[Heard] = field(factory=list)
     _ids: Any = field(factory=lambda: itertools.count(1))
     _transaction_ids: Any = field(factory=lambda: itertools.count(1001))
@@ -109,6 +112,11 @@ class ScriptedCentral:
             async with trio.open_nursery() as nursery:
                 request = await trio_websocket.wrap_server_stream(nursery, stream)
                 charge_point = request.path.rsplit("/", 1)[1]
+                given = {name.lower(): value for name, value in request.headers}.get(b"authorization")
+                self.shown.append(None if given is None else given.decode())
+                if not self.let_in(self.shown[-1]):
+                    await request.reject(401)
+                    return
                 socket = await request.accept(subprotocol="ocpp1.6")
                 self.connections[charge_point] = socket
                 self._stream_of[charge_point] = stream
