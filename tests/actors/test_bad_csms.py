@@ -182,6 +182,13 @@ HARMLESS: list[tuple[str, Any]] = [
     ("ChangeConfiguration", {"key": "", "value": ""}),
     ("GetConfiguration", {"key": ["\x00", "k" * 50] * 500}),
     ("GetConfiguration", {"key": []}),
+    ("SendLocalList", {"listVersion": -(2**63), "updateType": "Full", "localAuthorizationList": []}),
+    ("SendLocalList", {"listVersion": 2**63 - 1, "updateType": "Differential"}),
+    ("ReserveNow", {"connectorId": 2**53, "expiryDate": "9999-12-31T23:59:59Z", "idTag": "T", "reservationId": 1}),
+    ("ReserveNow", {"connectorId": 1, "expiryDate": "0001-01-01T00:00:00Z", "idTag": "T", "reservationId": 2}),
+    ("ReserveNow", {"connectorId": 0, "expiryDate": "9999-12-31T23:59:59Z", "idTag": "T", "reservationId": -(2**63)}),
+    ("CancelReservation", {"reservationId": -(2**63)}),
+    ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": -(2**63)}),
     ("DataTransfer", {"vendorId": "\x00", "messageId": "\u2028", "data": "\U0001f50c" * 1000}),
 ]
 

@@ -58,6 +58,11 @@ ACTIONS = st.sampled_from(
         "UnlockConnector",
         "DataTransfer",
         "TriggerMessage",
+        "ExtendedTriggerMessage",
+        "SendLocalList",
+        "GetLocalListVersion",
+        "ReserveNow",
+        "CancelReservation",
         "Heartbeat",
     ]
 )

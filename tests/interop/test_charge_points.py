@@ -23,11 +23,9 @@ from counterparts.accounts import (
     register_values,
 )
 from counterparts.fleet_run import FleetRun
-from counterparts.orders import Orders, Refused
+from counterparts.orders import Orders
 from counterparts.process import Counterpart
 from counterparts.wire import Call, Running, Wire
-
-from fleet.core.dialects.v16 import SERVED
 
 CHARGE_POINTS = 200
 CONNECTORS = (1, 2)
@@ -339,25 +337,63 @@ def charging_profiles(site: Site) -> None:
     assert told["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 22000.0
 
 
-OTHER_PROFILES: dict[str, dict[str, Any]] = {
-    "TriggerMessage": {"requestedMessage": "Heartbeat"},
-    "GetLocalListVersion": {},
-    "SendLocalList": {"listVersion": 1, "updateType": "Full"},
-    "ReserveNow": {"connectorId": 1, "expiryDate": "2027-01-01T00:00:00Z", "idTag": "TAG", "reservationId": 1},
-    "CancelReservation": {"reservationId": 1},
-    "GetDiagnostics": {"location": "ftp://127.0.0.1/"},
-    "UpdateFirmware": {"location": "ftp://127.0.0.1/", "retrieveDate": "2027-01-01T00:00:00Z"},
-}
-
-
-def requests_of_other_profiles(site: Site) -> None:
+def local_list(site: Site) -> None:
     (charge_point,) = site.take(1)
-    for action, payload in OTHER_PROFILES.items():
-        if action in SERVED:
-            continue
-        with pytest.raises(Refused) as refused:
-            site.orders.ask(charge_point, action, **payload)
-        assert refused.value.code == "NotSupported", action
+    good, bad = {"idTagInfo": {"status": "Accepted"}}, {"idTagInfo": {"status": "Blocked", "parentIdTag": "FAMILY"}}
+
+    def update(version: int, kind: str, *entries: dict[str, Any]) -> str:
+        wish = {"listVersion": version, "updateType": kind, "localAuthorizationList": list(entries)}
+        return site.status_of(charge_point, "SendLocalList", **wish)
+
+    assert site.orders.ask(charge_point, "GetLocalListVersion") == {"listVersion": 0}
+    assert update(3, "Full", {"idTag": "LISTED", **good}, {"idTag": "BLOCKED", **bad}) == "Accepted"
+    assert update(3, "Differential", {"idTag": "NEW", **good}) == "VersionMismatch"
+    assert update(4, "Differential", {"idTag": "NEW", **good}, {"idTag": "LISTED"}) == "Accepted"
+    assert update(5, "Full", {"idTag": "TWICE", **good}, {"idTag": "twice", **good}) == "Failed"
+    assert site.orders.ask(charge_point, "GetLocalListVersion") == {"listVersion": 4}
+
+
+def reservation(site: Site) -> None:
+    wire, untried = site.wire, set(site.take(10))
+
+    def free() -> list[tuple[str, int]]:
+        return [place for place, status in wire.statuses.items() if status == "Available" and place[0] in untried]
+
+    while True:
+        # A driver may be faster.
+        charge_point, connector = wire.until(free, "a free connector")[-1]
+        untried.remove(charge_point)
+        since = wire.mark
+        wish = {"connectorId": connector, "reservationId": 1, "idTag": "TAG", "expiryDate": "2099-01-01T00:00:00Z"}
+        if site.status_of(charge_point, "ReserveNow", **wish) == "Accepted":
+            break
+    site.heard(charge_point, "StatusNotification", since, connectorId=connector, status="Reserved")
+    assert site.status_of(charge_point, "ReserveNow", **{**wish, "reservationId": 2}) == "Occupied"
+    assert site.status_of(charge_point, "RemoteStartTransaction", idTag="OTHER", connectorId=connector) == "Rejected"
+    assert site.status_of(charge_point, "CancelReservation", reservationId=2) == "Rejected"
+    assert site.status_of(charge_point, "CancelReservation", reservationId=1) == "Accepted"
+    site.heard(charge_point, "StatusNotification", since, connectorId=connector, status="Available")
+
+
+def triggers(site: Site) -> None:
+    (charge_point,) = site.take(1)
+    for action, said in TRIGGERED.items():
+        for message in said:
+            since = site.wire.mark
+            assert site.status_of(charge_point, action, requestedMessage=message) == "Accepted", (action, message)
+            site.heard(charge_point, message, since)
+        status = site.status_of(charge_point, action, requestedMessage="StatusNotification", connectorId=9)
+        assert status == "Rejected"
+
+
+TRIGGERED = {
+    "TriggerMessage": (
+        *("BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification", "Heartbeat"),
+        *("MeterValues", "StatusNotification"),
+    ),
+    # What else it triggers is of the security extension, which this central system doesn't take.
+    "ExtendedTriggerMessage": ("Heartbeat", "MeterValues"),
+}
 
 
 def requests_that_no_charge_point_knows(site: Site) -> None:
@@ -391,7 +427,9 @@ SCENARIOS: tuple[Callable[[Site], None], ...] = (
     unlocking,
     data_transfers,
     charging_profiles,
-    requests_of_other_profiles,
+    local_list,
+    reservation,
+    triggers,
     requests_that_no_charge_point_knows,
 )
 
