@@ -21,10 +21,14 @@ from fleet.core.answers import (
     LogWanted,
     SignedFirmwareWanted,
 )
+from fleet.core.effects import SendFrame
+from fleet.ocpp.errors import CallErrorCode
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
     from fleet.core.errands import ErrandEnded
+
+FEATURE = "FirmwareManagement"
 
 MaintenanceRequest = (
     CertificateSent
@@ -75,6 +79,9 @@ def ended(charge_point: ChargePoint, message: ErrandEnded, now: float) -> None:
 def serve(charge_point: ChargePoint, message_id: str, request: MaintenanceRequest, now: float) -> None:
     """Answer one request of the CSMS, at once or after an errand, and do what it asks."""
     match request:
+        case FirmwareWanted() | DiagnosticsWanted() if not charge_point.configuration.supports(FEATURE):
+            # Neither response has a status to say it with.
+            charge_point.effect(SendFrame(charge_point.exchange.error(message_id, CallErrorCode.NOT_SUPPORTED)))
         case FirmwareWanted():
             updating.wanted(charge_point, message_id, request, now)
         case SignedFirmwareWanted():

@@ -211,6 +211,19 @@ async def test_tc_044_3_cs_firmware_update_installation_failed(autojump_clock: A
         assert s.central.connects == 1
 
 
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [("UpdateFirmware", {"location": URL, "retrieveDate": utc(0)}), ("GetDiagnostics", {"location": URL})],
+)
+async def test_a_charge_point_without_firmware_management_says_so(
+    autojump_clock: Any, action: str, payload: dict[str, Any]
+) -> None:
+    async with stage({"SupportedFeatureProfiles": "Core"}) as s:
+        code, _ = await s.call(action, payload)
+        assert code == "NotSupported"
+        await s.expect(f"{action}.req", f"{action}.error NotSupported", quiet_s=60)
+
+
 async def test_a_newer_update_takes_the_place_of_one_that_is_not_being_installed(autojump_clock: Any) -> None:
     async with stage() as s:
         other = "ftp://files.example/firmware-3.0.bin"

@@ -405,8 +405,9 @@ def test_charge_points_that_are_alike_share_what_is_alike() -> None:
 
 def test_a_plan_has_the_hardware_of_its_group() -> None:
     group = GroupConfig(connectors=3, power_w=50_000.0, current=Current.DC, phases=3, voltage_v=400.0, fixed_cable=True)
-    [plan] = plans(RunConfig(charge_points=(evolve(group, finishing_s=5.0, reboot_s=9.0),)))
+    [plan] = plans(RunConfig(charge_points=(evolve(group, finishing_s=5.0, reboot_s=9.0, install_s=7.0),)))
     hardware = plan.connectors[0]
     assert len(plan.connectors) == 3
     assert (hardware.power_max_w, hardware.current, hardware.phases) == (50_000.0, Current.DC, 3)
-    assert (hardware.voltage_v, hardware.fixed_cable, hardware.finishing_s, plan.reboot_s) == (400.0, True, 5.0, 9.0)
+    assert (hardware.voltage_v, hardware.fixed_cable, hardware.finishing_s) == (400.0, True, 5.0)
+    assert (plan.reboot_s, plan.install_s) == (9.0, 7.0)
