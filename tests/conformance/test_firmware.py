@@ -367,3 +367,29 @@ async def test_a_reboot_in_mid_installation_is_still_an_accepted_charge_point(au
         assert await s.call("UpdateFirmware", {"location": "ftp://x/other", "retrieveDate": utc(0)}) == {}
         await s.until("BootNotification")
         assert s.memory.firmware_version == "2.0"
+
+
+# ---- triggered -------------------------------------------------------------------------------------------------------
+
+
+async def test_tc_054_cs_a_triggered_firmware_status_says_how_far_it_is(autojump_clock: Any) -> None:
+    async with stage() as s:
+        s.outside.transfer_s = 100
+        await update(s)
+        await s.expect(*ASKED, STATUS)
+        await s.call("TriggerMessage", {"requestedMessage": STATUS})
+        [_, _, status] = await s.expect("TriggerMessage.req", "TriggerMessage.conf Accepted", STATUS)
+        assert status.payload == {"status": "Downloading"}
+
+
+async def test_the_extension_triggers_the_status_of_signed_firmware(autojump_clock: Any) -> None:
+    async with stage() as s:
+        manufacturer = root("Manufacturer")
+        s.outside.transfer_s = 100
+        await trusting(s, manufacturer)
+        signer = manufacturer.issue("Release 2.0")
+        await s.call("SignedUpdateFirmware", signed(signer, signer.sign(FILE)))
+        await s.expect(*SIGNED_ASKED, SIGNED_STATUS)
+        await s.call("ExtendedTriggerMessage", {"requestedMessage": STATUS})
+        await trio.sleep(1)
+        assert s.forget()[-1].payload == {"status": "Downloading", "requestId": 42}
