@@ -18,7 +18,7 @@ from attrs import define, field
 from counterparts.scripted import CALL, CALL_TIMEOUT_S, EPOCH_S
 from trio.testing import memory_stream_pair
 
-from fleet.actors.charge_point import RunLink
+from fleet.actors.charge_point import ErrandRunner, RunLink, run_no_errand
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.clock import Clock
 from fleet.commands.impairments import Impair, Mend
@@ -64,13 +64,16 @@ class BadNetwork:
     reports: list[tuple[str, ObservedReport]] = field(factory=list)
     overlaps: list[str] = field(factory=list)
     frames_wanted: bool = True
+    run_errand: ErrandRunner = run_no_errand
     _in_flight: dict[str, tuple[str, float]] = field(factory=dict)
     server: Server = field(init=False)
     fleet: Fleet = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.server = Server(Central(_utc, self.records.append))
-        surroundings = Surroundings(self.seed, Clock(EPOCH_S), Dialect16(), self, self._link)
+        surroundings = Surroundings(
+            self.seed, Clock(EPOCH_S), Dialect16(), self, self._link, run_errand=self.run_errand
+        )
         self.fleet = Fleet(surroundings, self.nursery)
 
     # ---- the wiring --------------------------------------------------------------------------------------------------
@@ -195,11 +198,14 @@ def _utc() -> datetime:
 
 @asynccontextmanager
 async def bad_network(
-    charge_points: int = 1, seed: int = 7, configuration: dict[str, str] | None = None
+    charge_points: int = 1,
+    seed: int = 7,
+    configuration: dict[str, str] | None = None,
+    run_errand: ErrandRunner = run_no_errand,
 ) -> AsyncIterator[BadNetwork]:
     """`charge_points` called CP1, CP2, ... with two connectors each, booted. Use it under the autojump clock."""
     async with trio.open_nursery() as nursery:
-        made = BadNetwork(nursery, seed)
+        made = BadNetwork(nursery, seed, run_errand=run_errand)
         for number in range(1, charge_points + 1):
             plan = ChargePointPlan(
                 f"CP{number}", (ConnectorPlan(),) * 2, configuration={**PATIENT, **(configuration or {})}

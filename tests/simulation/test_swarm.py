@@ -1,0 +1,192 @@
+"""A swarm: hundreds of short lives, each with its own seed, in which everything that can happen does.
+
+Drivers come and go, hands and mains break things, the network fails on every layer, and the CSMS asks for whatever
+OCPP 1.6 lets it ask; all of it at once, in virtual time. Whatever befell, the rules of `swarm_rules` hold, every
+charge point recovers and charges again, and both sides' books agree.
+
+    FLEET_SWARM_SEEDS=137 pytest tests/simulation/test_swarm.py        that seed again
+    FLEET_SWARM_SEEDS=1000-9999 pytest tests/simulation/test_swarm.py  many others
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trio
+from attrs import define, field
+from counterparts.bad_network import BadNetwork, bad_network
+from counterparts.scripted import EPOCH_S
+from counterparts.swarm_errands import errands
+from counterparts.swarm_perils import RECOVERY, Order, Perils
+from counterparts.swarm_requests import RESERVATIONS, Payload, Requests
+from counterparts.swarm_rules import Rules, books
+from trio.testing import MockClock
+
+from fleet.commands.impairments import NetworkFault
+from fleet.commands.vocabulary import PlugIn, StartTransaction, StopTransaction, Unplug
+from fleet.core.dialects.v16 import SERVED
+from fleet.core.reports import Drained, LinkDown, LinkImpaired, TransactionStarted
+from fleet.csms.server import CallFailed
+from fleet.ocpp import v16
+
+CHARGE_POINTS = 2
+CONNECTORS = (1, 2)
+HAPPENINGS = 60
+RECOVERED_AFTER_S = 1_800.0
+"""Longer than anything that was put off: firmware, reservations, retries."""
+DRAINED_WITHIN_S = 7_200.0
+
+
+def seeds() -> range:
+    """`first-last` or one number, out of the environment."""
+    first, _, last = os.environ.get("FLEET_SWARM_SEEDS", "0-299").partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+@define(eq=False)
+class Swarm:
+    """One life of a few charge points, and what came of it."""
+
+    seed: int
+    network: BadNetwork
+    draws: random.Random = field(init=False)
+    outcomes: Counter[tuple[str, str]] = field(factory=Counter)
+    """Of the CSMS's requests, by action and answer: Result, or why there is none."""
+
+    def __attrs_post_init__(self) -> None:
+        self.draws = random.Random(f"{self.seed}/swarm")
+        self.network.server.latency_s = self.draws.choice([0.0, 0.0, 0.3, 3.0])
+
+    async def live(self) -> None:
+        """Let things happen."""
+        perils, names = Perils(self.draws), list(self.network.fleet.berths)
+        requests = {name: Requests(self.draws, _utc, self._running(name)) for name in names}
+        # Some networks are good, and some CSMSs quiet.
+        weights = [3.0, 2.0, self.draws.choice([0.0, 1.0, 3.0]), self.draws.choice([1.0, 4.0, 8.0])]
+        async with trio.open_nursery() as asking:
+            for _ in range(HAPPENINGS):
+                name = self.draws.choice(names)
+                match self.draws.choices(["driver", "hand", "network", "csms"], weights)[0]:
+                    case "driver":
+                        await self._befall(name, perils.driver())
+                    case "hand":
+                        await self._befall(name, perils.hand())
+                    case "network":
+                        await self._befall(name, perils.network())
+                    case "csms":
+                        asking.start_soon(self._ask, name, *requests[name].draw())
+                await trio.sleep(perils.pause_s())
+
+    async def recover(self) -> None:
+        """Everything is mended; after a while every connector charges again, and the charge points are drained."""
+        network, names = self.network, list(self.network.fleet.berths)
+        # The second time for what was put off and came after the first.
+        for pause_s in (RECOVERED_AFTER_S, 600.0):
+            for name in names:
+                for order in RECOVERY:
+                    await self._befall(name, [order], 0.5)
+            await network.until(lambda: network.server.connected == set(names))
+            for name in names:
+                for id in RESERVATIONS:
+                    await self._ask(name, "CancelReservation", {"reservationId": id})
+                await self._ask(name, "ClearChargingProfile", {})
+            await trio.sleep(pause_s)
+        for name in names:
+            for connector in CONNECTORS:
+                target = f"{name}/{connector}"
+                before = len(network.reported(TransactionStarted))
+                await network.do(target, PlugIn())
+                await network.do(target, StartTransaction("AFTER"))
+                await trio.sleep(60)
+                assert len(network.reported(TransactionStarted)) == before + 1, f"nothing begins at {target}"
+                await network.do(target, StopTransaction())
+                await network.do(target, Unplug())
+        for name in names:
+            network.fleet.berths[name].drain()
+        assert await network.fleet.ended(trio.current_time() + DRAINED_WITHIN_S), "the drain has no end"
+
+    def check(self) -> None:
+        """Look back at all of it."""
+        rules = Rules()
+        for name, report in self.network.reports:
+            rules.report(name, report)
+        rules.over()
+        assert rules.wrong + books(self.network.reports, self.network.records) == []
+        assert len(self.network.reported(Drained)) == CHARGE_POINTS
+
+    async def _befall(self, name: str, orders: list[Order], pause_s: float = 0.01) -> None:
+        for connector, command in orders:
+            self.network.fleet.tell(name, connector, command)
+            await trio.sleep(pause_s)
+
+    async def _ask(self, name: str, action: str, payload: Payload) -> None:
+        try:
+            await self.network.server.call(name, v16.CATALOGUE.request(action, payload))
+        except CallFailed as failed:
+            self.outcomes[action, failed.code] += 1
+        else:
+            self.outcomes[action, "Result"] += 1
+
+    def _running(self, name: str) -> Callable[[], list[int]]:
+        return lambda: list(self.network.server.central.ledger(name).open)
+
+
+def _utc() -> datetime:
+    return datetime.fromtimestamp(EPOCH_S, UTC) + timedelta(seconds=trio.current_time())
+
+
+async def life(seed: int) -> Swarm:
+    run_errand = errands(random.Random(f"{seed}/errands"))
+    async with bad_network(CHARGE_POINTS, seed, run_errand=run_errand) as network:
+        swarm = Swarm(seed, network)
+        await swarm.live()
+        await swarm.recover()
+        swarm.check()
+    return swarm
+
+
+def lived(seed: int) -> Swarm:
+    """The life with that seed; what goes wrong in it says how to see it again."""
+    try:
+        return trio.run(life, seed, clock=MockClock(autojump_threshold=0))
+    except BaseException as error:
+        error.add_note(f"seed {seed}; again: FLEET_SWARM_SEEDS={seed} pytest tests/simulation/test_swarm.py")
+        raise
+
+
+BLOCK = 20
+MET: Counter[object] = Counter()
+"""What the lives so far have met: requests that were answered with a result, and faults that lay on a link."""
+
+
+@pytest.mark.parametrize("first", seeds()[::BLOCK], ids=lambda first: f"from-{first}")
+def test_whatever_befalls_them_charge_points_keep_the_rules_and_the_books_balance(first: int) -> None:
+    for seed in range(first, min(first + BLOCK, seeds().stop)):
+        swarm = lived(seed)
+        MET.update(action for action, outcome in swarm.outcomes.elements() if outcome == "Result")
+        MET.update(report.fault for report in swarm.network.reported(LinkImpaired))
+        MET[LinkDown] += len(swarm.network.reported(LinkDown))
+
+
+def test_the_swarm_has_met_every_request_and_every_fault() -> None:
+    if MET[LinkDown] < 100:
+        pytest.skip("only after hundreds of lives")
+    assert {*SERVED, *NetworkFault} - set(MET) == set()
+
+
+@pytest.mark.parametrize("action", sorted(SERVED))
+def test_requests_are_drawn_as_the_specification_writes_them(action: str) -> None:
+    requests = Requests(random.Random(action), lambda: datetime.fromtimestamp(EPOCH_S, UTC), lambda: [1])
+    for _ in range(50):
+        v16.CATALOGUE.request(action, requests.drawn(action))
+
+
+def test_one_seed_is_one_life() -> None:
+    def story() -> list[tuple[str, object]]:
+        return [each for each in lived(7).network.reports if isinstance(each[1], LinkImpaired | TransactionStarted)]
+
+    assert len(story()) > 4
+    assert story() == story()
