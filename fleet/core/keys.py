@@ -1,4 +1,4 @@
-"""The configuration keys, as tables: one for each feature profile (OCPP 1.6 edition 2, sections 9.1 to 9.4).
+"""The configuration keys, as tables: one for each feature profile (OCPP 1.6 edition 2, sections 9.1 to 9.4, errata).
 
 What can be said of a key without knowing a charge point stands here: its type, who may change it, what values it
 takes, and what it is worth when nobody says otherwise. Values are text, as on the wire; `normal` brings them into the
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     PHASE_ROTATION = "phase rotation"
     PROFILES = "feature profiles"
     RATES = "charging rates"
+    PROTOCOLS = "file transfer protocols"
 
 
 @frozen
@@ -103,6 +104,9 @@ CORE = (
     Key(33, "UnlockConnectorOnEVSideDisconnect", _BOOLEAN, "true"),
     Key(34, "WebSocketPingInterval", _INTEGER, "60", required=False),
 )
+# The errata sheet 4.0 added it. All that our errands can; the CSMS is to choose among them.
+_TRANSFERS = "FTP,FTPS,HTTP,HTTPS"
+FIRMWARE = (Key(1, "SupportedFileTransferProtocols", Kind.PROTOCOLS, _TRANSFERS, True, False, chapter="errata"),)
 LOCAL_LIST = (
     Key(1, "LocalAuthListEnabled", _BOOLEAN, "true", chapter="9.2"),
     Key(2, "LocalAuthListMaxLength", _INTEGER, "1000", readonly=True, chapter="9.2"),
@@ -129,7 +133,7 @@ SECURITY = (
     Key(5, "CpoName", Kind.TEXT, "Fleet", required=False, maximum=255, chapter="security"),
     Key(6, "SecurityProfile", _INTEGER, "0", maximum=3, chapter="security"),
 )
-EVERY = CORE + LOCAL_LIST + RESERVATION + SMART_CHARGING + SECURITY
+EVERY = CORE + FIRMWARE + LOCAL_LIST + RESERVATION + SMART_CHARGING + SECURITY
 KEYS: Mapping[str, Key] = {key.name: key for key in EVERY}
 
 _BY_FOLDED_NAME = {key.name.casefold(): key for key in EVERY}
@@ -144,6 +148,8 @@ _PROFILE_BY_FOLDED = {profile.casefold(): profile for profile in _PROFILES}
 # Section 9.4.2.
 _RATES = ("Current", "Power")
 _RATE_BY_FOLDED = {rate.casefold(): rate for rate in _RATES}
+_PROTOCOLS = ("FTP", "FTPS", "HTTP", "HTTPS", "SFTP")
+_PROTOCOL_BY_FOLDED = {protocol.casefold(): protocol for protocol in _PROTOCOLS}
 _DIGITS = re.compile("[0-9]{1,20}")
 
 
@@ -202,6 +208,8 @@ def normal(key: Key, value: str) -> str:
             return value
         case Kind.RATES:
             return _listed(value, _rate)
+        case Kind.PROTOCOLS:
+            return _listed(value, _protocol)
 
 
 @lru_cache(maxsize=1024)
@@ -275,4 +283,11 @@ def _rate(item: str) -> str:
     known = _RATE_BY_FOLDED.get(item.casefold())
     if known is None:
         raise ValueError(f"expected charging rates out of {', '.join(_RATES)}, not {item!r}")
+    return known
+
+
+def _protocol(item: str) -> str:
+    known = _PROTOCOL_BY_FOLDED.get(item.casefold())
+    if known is None:
+        raise ValueError(f"expected file transfer protocols out of {', '.join(_PROTOCOLS)}, not {item!r}")
     return known

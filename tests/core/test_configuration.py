@@ -19,6 +19,7 @@ GOOD = {
     Kind.MEASURANDS: "Power.Active.Import,Voltage.L1",
     Kind.PHASE_ROTATION: "1.RTS",
     Kind.PROFILES: "Core,Reservation",
+    Kind.PROTOCOLS: "HTTPS",
     Kind.RATES: "Power",
     Kind.TEXT: "sixteen characters and more",
 }

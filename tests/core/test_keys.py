@@ -5,6 +5,7 @@ import pytest
 from fleet.core.keys import (
     CORE,
     EVERY,
+    FIRMWARE,
     KEYS,
     LOCAL_LIST,
     RESERVATION,
@@ -75,6 +76,10 @@ ChargingScheduleMaxPeriods               required  R   integer
 ConnectorSwitch3to1PhaseSupported        optional  R   boolean
 MaxChargingProfilesInstalled             required  R   integer
 """.strip().splitlines()
+# Firmware management's, since the errata sheet 4.0.
+ERRATA = """
+SupportedFileTransferProtocols           optional  R   CSL
+""".strip().splitlines()
 # "Improved security for OCPP 1.6-J". W is write only.
 SECURITY_EXTENSION = """
 AdditionalRootCertificateCheck           optional  R   boolean
@@ -89,19 +94,10 @@ CHAPTERS = {
     "9.2": SECTION_9_2,
     "9.3": SECTION_9_3,
     "9.4": SECTION_9_4,
+    "errata": ERRATA,
     "security": SECURITY_EXTENSION,
 }
-ROWS = [
-    (chapter, number, row)
-    for chapter, rows in (
-        ("9.1", SECTION_9_1),
-        ("9.2", SECTION_9_2),
-        ("9.3", SECTION_9_3),
-        ("9.4", SECTION_9_4),
-        ("security", SECURITY_EXTENSION),
-    )
-    for number, row in enumerate(rows, start=1)
-]
+ROWS = [(chapter, number, row) for chapter, rows in CHAPTERS.items() for number, row in enumerate(rows, start=1)]
 
 
 @pytest.mark.parametrize(("chapter", "number", "row"), ROWS)
@@ -117,6 +113,7 @@ def test_the_tables_say_what_the_specification_says(chapter: str, number: int, r
 
 def test_there_are_no_other_keys() -> None:
     assert [key.name for key in CORE] == [row.split()[0] for row in SECTION_9_1]
+    assert [key.name for key in FIRMWARE] == [row.split()[0] for row in ERRATA]
     assert [key.name for key in LOCAL_LIST] == [row.split()[0] for row in SECTION_9_2]
     assert [key.name for key in RESERVATION] == [row.split()[0] for row in SECTION_9_3]
     assert [key.name for key in SMART_CHARGING] == [row.split()[0] for row in SECTION_9_4]
