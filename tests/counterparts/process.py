@@ -1,4 +1,4 @@
-"""The CSMS on the `ocpp` package, as a process that a test starts, orders about, kills and starts again."""
+"""The CSMSs by other hands, as processes that a test starts, orders about, kills and starts again."""
 
 import json
 import signal
@@ -10,17 +10,16 @@ from typing import Any, cast
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-PROGRAM = Path(__file__).parents[1] / "interop" / "counterpart.py"
+PROGRAMS = Path(__file__).parents[1] / "interop"
 
 
 class Counterpart:
-    """The process under test, its files and its control channel."""
+    """The process under test, its files and its control channel: the CSMS on the `ocpp` package."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
-        options = [f"--{name}={folder / name}.jsonl" for name in ("records", "log", "frames")]
         self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), "--port", str(port), "--control", *options],
+            [sys.executable, *self._command(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -33,6 +32,10 @@ class Counterpart:
             # Nothing of it may be left behind: a later test would be blamed.
             raise RuntimeError(f"the counterpart did not start: exit code {self.end()}")
         self.port = int(said)
+
+    def _command(self, port: int) -> list[str]:
+        options = [f"--{name}={self.folder / name}.jsonl" for name in ("records", "log", "frames")]
+        return [str(PROGRAMS / "counterpart.py"), "--port", str(port), "--control", *options]
 
     def connect(self, charge_point: str = "CP0001") -> ClientConnection:
         return connect(
@@ -58,3 +61,12 @@ class Counterpart:
         self.stdin.close()
         self.stdout.close()
         return status
+
+
+class OtherCsms(Counterpart):
+    """The CSMS of the `ocpp-csms` package; it takes a free port, and knows other orders."""
+
+    def _command(self, port: int) -> list[str]:
+        assert port == 0
+        options = [f"--{name}={self.folder / name}.jsonl" for name in ("records", "log")]
+        return [str(PROGRAMS / "other_csms.py"), *options]

@@ -137,21 +137,21 @@ class Rules:
             self.wrong.append(f"{place} started {report.transaction} again")
         self._known.add(key)
         self._running[place] = report.transaction
-        self._register(*place, report.meter_start_wh, whole=True)
+        self._register(*place, report.meter_start_wh)
 
     def _stopped(self, charge_point: str, report: TransactionStopped) -> None:
         place = charge_point, report.connector
         if self._running.pop(place, None) != report.transaction:
             self.wrong.append(f"{place} stopped {report.transaction}, which was not running")
-        self._register(*place, report.meter_stop_wh, whole=True)
+        self._register(*place, report.meter_stop_wh)
 
-    def _register(self, charge_point: str, connector: int, register_wh: float, whole: bool = False) -> None:
+    def _register(self, charge_point: str, connector: int, register_wh: float) -> None:
         place = charge_point, connector
-        before = self._registers.get(place, -math.inf)
-        # What StartTransaction and StopTransaction say is whole Wh, rounded down.
-        if register_wh < (math.floor(before) if whole and before > -math.inf else before) - 1e-6:
+        before = self._registers.get(place, 0.0)
+        # StartTransaction and StopTransaction tell whole Wh, rounded down, and so does who reports a broken meter.
+        if math.floor(register_wh + 1e-6) < math.floor(before):
             self.wrong.append(f"the meter of {place} fell from {before} to {register_wh} Wh")
-        self._registers[place] = max(before, register_wh) if whole else register_wh
+        self._registers[place] = register_wh
 
     def _sent(self, charge_point: str, report: FrameSent) -> None:
         frame = orjson.loads(report.text)

@@ -104,6 +104,8 @@ class Swarm:
                 assert len(network.reported(TransactionStarted)) == before + 1, f"nothing begins at {target}"
                 await network.do(target, StopTransaction())
                 await network.do(target, Unplug())
+        # Statuses may wait for MinimumStatusDuration.
+        await trio.sleep(60)
         for name in names:
             network.fleet.berths[name].drain()
         assert await network.fleet.ended(trio.current_time() + DRAINED_WITHIN_S), "the drain has no end"
@@ -114,7 +116,8 @@ class Swarm:
         for name, report in self.network.reports:
             rules.report(name, report)
         rules.over()
-        assert rules.wrong + books(self.network.reports, self.network.records) == []
+        wrong = rules.wrong + books(self.network.reports, self.network.records)
+        assert not wrong, "\n".join(wrong)
         assert len(self.network.reported(Drained)) == CHARGE_POINTS
 
     async def _befall(self, name: str, orders: list[Order], pause_s: float = 0.01) -> None:
