@@ -18,6 +18,7 @@ from fleet.load import limits
 from fleet.load.command import resolve
 from fleet.load.config import GroupConfig, RunConfig, heartbeat_interval_s
 from fleet.load.drivers import QUEUE_MAX
+from fleet.load.faults import all_understood
 from fleet.load.planning import plans
 from fleet.load.security import NOT_VERIFIED, WHAT, profile_of, require_files
 from fleet.quantities import format_duration
@@ -177,6 +178,8 @@ def _plan(config: RunConfig) -> Iterator[tuple[str, str]]:
     for scenario in config.scenario:
         begin = "once everybody is registered" if scenario.at_s is None else f"at {format_duration(scenario.at_s)}"
         yield "scenario", f"{scenario.file} on {scenario.target}, {begin}"
+    for fault in all_understood(config.fault):
+        yield "fault", f"{fault.what} on {fault.whom}, {fault.when}"
     for each in config.objectives:
         abort = f", ends the run when it fails{_from(each.abort_after_s)}" if each.abort_on_fail else ""
         yield "objective", f"{each.objective.text}{abort}"
@@ -208,6 +211,9 @@ def _hints(config: RunConfig, load: Load) -> Iterator[str]:
     ramp_s = config.charge_point_count / config.csms.connect_rate_per_s
     if ramp_s >= config.duration_s:
         yield f"the ramp takes {format_duration(ramp_s)}: the run ends before everybody is connected"
+    for number, fault in enumerate(config.fault):
+        if (fault.at_s or 0.0) >= config.duration_s:
+            yield f"fault[{number}] never strikes: the load is over after {format_duration(config.duration_s)}"
     for each in config.objectives:
         if each.abort_on_fail and each.abort_after_s < ramp_s and each.objective.comparison in (">", ">="):
             yield (

@@ -21,6 +21,8 @@ from fleet.core.keys import find, normal, unknown
 from fleet.errors import ConfigurationError
 from fleet.link.endpoint import mask
 from fleet.load.distributions import Constant, Distribution, Uniform
+from fleet.load.faults import FaultConfig, Roll
+from fleet.load.faults import mistakes as fault_mistakes
 from fleet.load.objectives import ObjectiveConfig, read_objective
 from fleet.load.security import mistakes as security_mistakes
 from fleet.load.settings import (
@@ -270,6 +272,7 @@ class RunConfig:
     charge_points: tuple[GroupConfig, ...] = (QUICKSTART_GROUP,)
     drivers: DriversConfig = DriversConfig()
     scenario: tuple[ScenarioConfig, ...] = ()
+    fault: tuple[FaultConfig, ...] = ()
     objectives: tuple[Objective, ...] = ()
 
     @property
@@ -335,6 +338,8 @@ def resized(groups: tuple[GroupConfig, ...], count: int) -> tuple[GroupConfig, .
 def mistakes(config: RunConfig) -> list[tuple[str, str]]:
     """What is wrong with settings that are right by themselves: (path, what was expected) each."""
     found = [*_group_mistakes(config), *_csms_mistakes(config.csms), *_driver_mistakes(config)]
+    if config.fault and not found:
+        found += fault_mistakes(config.fault, roll(config), csms_is_embedded=config.csms.url is None)
     unnamed = [number_ for number_, scenario in enumerate(config.scenario) if not scenario.file]
     return found + [(f"scenario[{number_}].file", "missing: expected a scenario's file") for number_ in unnamed]
 
@@ -393,6 +398,13 @@ def _driver_mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "drivers.id_tag", f"expected at most {_ID_TAG_LENGTH_MAX} characters (IdToken), got {longest!r}"
     if config.drivers.stay_s is None and config.drivers.energy_wanted_wh is None:
         yield "drivers.stay", "expected a stay or energy_wanted_wh, or drivers never leave"
+
+
+def roll(config: RunConfig) -> Roll:
+    """Everybody whom the configuration has, with how many connectors, for its faults to find."""
+    return Roll(
+        {group.id.format(index): group.connectors for _, group, indices in numbered(config) for index in indices}
+    )
 
 
 def numbered(config: RunConfig) -> Iterator[tuple[int, GroupConfig, range]]:

@@ -24,12 +24,14 @@ from fleet.errands.runner import Errands
 from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
-from fleet.load.central import Central, embedded
-from fleet.load.config import RunConfig
+from fleet.load.central import Central, Embedded, embedded
+from fleet.load.config import RunConfig, roll
 from fleet.load.controls import Manner, controlled
 from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
 from fleet.load.ending import Ending
+from fleet.load.faulting import Faulting
+from fleet.load.faults import all_understood
 from fleet.load.links import WebSocketLinks
 from fleet.load.objectives import until_hopeless
 from fleet.load.observing import Observing
@@ -83,6 +85,7 @@ class Run:
     driving: Driving
     ending: Ending
     scenarios: Scenarios
+    faulting: Faulting
     hopeless: ObjectiveResult | None = None
     """The objective that ended the load."""
     undrained: int = 0
@@ -178,7 +181,7 @@ async def _run_and_conclude(
         async with _central(config, records, guard) as central:
             manner.say(f"fleet: {_whom(config, central.url)}")
             links.aim(central.url)
-            end, running = await _run(config, central.url, manner, outputs, observing, links, ending)
+            end, running = await _run(config, central, manner, outputs, observing, links, ending)
             ending.over = True
             running.csms_ended = central.ended
             elapsed_s = trio.current_time() - running.started_at
@@ -208,7 +211,7 @@ async def _central(config: RunConfig, records: Path | None, guard: Guard) -> Asy
 
 async def _run(
     config: RunConfig,
-    url: str,
+    central: Central,
     manner: Manner,
     outputs: Outputs,
     observing: Observing,
@@ -221,6 +224,9 @@ async def _run(
     observing.add((*(() if manner.alone else (driving,)), *manner.listeners))
     observer, clock, listeners = observing.observer, observing.clock, observing.listeners
     scenarios = Scenarios.of(config, manner.say)
+    restart_csms = central.restart if isinstance(central, Embedded) else None
+    faults = all_understood(config.fault)
+    faulting = Faulting(faults, seed, config.duration_s, roll(config), manner.say, restart_csms)
     errands = Errands(links.files_context)
     surroundings = Surroundings(
         seed,
@@ -251,7 +257,20 @@ async def _run(
                 journal=listeners.journal,
             )
             plant.ramping = True
-            running = Run(config, manner, outputs, observing, seed, fleet_plans, url, plant, driving, ending, scenarios)
+            running = Run(
+                config,
+                manner,
+                outputs,
+                observing,
+                seed,
+                fleet_plans,
+                central.url,
+                plant,
+                driving,
+                ending,
+                scenarios,
+                faulting,
+            )
             everything.start_soon(ending.cancel_at_once, living.cancel_scope)
             everything.start_soon(observing.watch)
             async with controlled(plant, manner):
@@ -263,12 +282,14 @@ async def _run(
                 if not manner.alone:
                     living.start_soon(driving.run, plant.fleet)
                 living.start_soon(scenarios.run, plant)
+                living.start_soon(faulting.run, plant)
                 end = await _until_over(running)
                 # Nobody is switched on any more who would only have to leave.
                 ramp.cancel()
                 scenarios.cut_short()
                 plant.draining = True
                 if end is not End.UNREACHABLE:
+                    await faulting.end(plant)
                     running.note(EventKind.DRAIN, "the load is over: everybody leaves")
                     await _drain(running)
             living.cancel_scope.cancel()
