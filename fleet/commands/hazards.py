@@ -59,6 +59,14 @@ class BreakRelay(ToConnector):
 
 
 @frozen
+class FailInstallation(ToChargePoint):
+    """Have the next firmware fail to install, whatever is in the file: InstallationFailed."""
+
+    verb: ClassVar[str] = "install-failure"
+    examples: ClassVar[tuple[str, ...]] = ("install-failure CP0001",)
+
+
+@frozen
 class PowerCut(ToChargePoint):
     """Cut the mains, for a while or until `power-return`; with a battery, transactions stop first."""
 

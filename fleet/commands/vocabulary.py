@@ -20,6 +20,7 @@ from fleet.commands.hazards import (
     BreakMeter,
     BreakRelay,
     EmergencyStop,
+    FailInstallation,
     FailLock,
     PowerCut,
     PowerReturn,
@@ -376,6 +377,7 @@ ChargePointCommand = (
     | EmergencyStop
     | ReleaseEmergencyStop
     | BendClock
+    | FailInstallation
     | Impair
     | Mend
     | Reset

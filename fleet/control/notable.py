@@ -1,7 +1,15 @@
 """Which commands belong in the journal: those that change something, each under its kind."""
 
 from fleet.commands.fleetwide import Add, Pause, Quit, ResumeDrivers, RunScenario, Scale
-from fleet.commands.hazards import BendClock, BreakMeter, BreakRelay, EmergencyStop, FailLock, PowerCut
+from fleet.commands.hazards import (
+    BendClock,
+    BreakMeter,
+    BreakRelay,
+    EmergencyStop,
+    FailInstallation,
+    FailLock,
+    PowerCut,
+)
 from fleet.commands.impairments import Impair
 from fleet.commands.registry import AnyCommand
 from fleet.commands.speech import Aim, InScenario
@@ -16,7 +24,7 @@ def kind_of(command: AnyCommand, *, in_scenario: bool = False) -> EventKind | No
     match command:
         case InjectFault() | Crash() | FailLock() | BreakMeter() | BreakRelay():
             return EventKind.FAULT
-        case PowerCut() | EmergencyStop() | BendClock() | Impair():
+        case PowerCut() | EmergencyStop() | BendClock() | FailInstallation() | Impair():
             return EventKind.FAULT
         case Drain() | Remove() | Quit():
             return EventKind.DRAIN

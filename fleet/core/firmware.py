@@ -13,8 +13,8 @@ so that none begins, and the others follow when theirs ends. After a failure the
 
 What a firmware file is to a simulated charge point: any bytes, at least one. Their head may hold lines `Name: value`
 up to an empty line: `Firmware-Version` is what the charge point calls itself after the reboot, and `Install: fail`
-(as does an empty file, or `install=fail` in the URL's query) makes the installation fail. Without a version in it, the
-file's name without its suffix is the version.
+(as does an empty file, or `install=fail` in the URL's query) makes the installation fail; so does whoever stands before
+the charge point, with any file. Without a version in it, the file's name without its suffix is the version.
 """
 
 import math
@@ -150,10 +150,11 @@ class Update:
         """Too late to call it off."""
         return self.stage in (Stage.INSTALLING, Stage.REBOOTING)
 
-    def proceed(self, now: float, utc_s: float, *, idle: bool) -> list[Step]:
+    def proceed(self, now: float, utc_s: float, *, idle: bool, broken: bool = False) -> list[Step]:
         """Do what is due at `now`, which is `utc_s` by the charge point's clock.
 
-        `idle`: no transaction runs, and none can begin because every connector is out of service.
+        `idle`: no transaction runs, and none can begin because every connector is out of service. `broken`: whatever
+        the file, an installation that ends now has failed.
         """
         match self.stage:
             case Stage.WAITING if self._wait(self.wanted.retrieve_utc_s, now, utc_s):
@@ -165,7 +166,7 @@ class Update:
             case Stage.DOWNLOADED:
                 return self._install_when_possible(now, utc_s, idle=idle)
             case Stage.INSTALLING if now >= self.deadline:
-                return self._installed()
+                return self._installed(broken)
             case _:
                 return []
 
@@ -225,9 +226,9 @@ class Update:
         self._be(Stage.INSTALLING, now + self.install_s)
         return [*steps, self._tell(FirmwareStatus.INSTALLING)]
 
-    def _installed(self) -> list[Step]:
+    def _installed(self, broken: bool) -> list[Step]:
         image = self.image
-        if image is None or not image.installable:
+        if image is None or not image.installable or broken:
             self._be(Stage.OVER)
             return [self._tell(FirmwareStatus.INSTALLATION_FAILED), PutBack()]
         self._be(Stage.REBOOTING)

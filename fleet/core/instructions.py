@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import define, frozen
 
-from fleet.commands.hazards import BendClock, EmergencyStop, PowerCut, PowerReturn, ReleaseEmergencyStop
+from fleet.commands.hazards import (
+    BendClock,
+    EmergencyStop,
+    FailInstallation,
+    PowerCut,
+    PowerReturn,
+    ReleaseEmergencyStop,
+)
 from fleet.commands.impairments import Impair, Mend
 from fleet.commands.vocabulary import (
     Authorize,
@@ -124,6 +131,8 @@ def _obey(charge_point: ChargePoint, command: Command | Remove, now: float) -> s
         case BendClock():
             quartz.bend(charge_point, command, now)
             charging_limits.refresh(charge_point, now)
+        case FailInstallation():
+            charge_point.memory.installation_fails = True
         case Impair():
             impairments.begin(charge_point, command, now)
         case Mend(fault=fault):

@@ -86,7 +86,7 @@ class ChargePointMemory:
 
     `notices` wait to be told; `security_log` is what happened to its security; `firmware_version` and `certificates`
     are None as long as they are those of the plan; `update` is under way, and `taken_out` are the connectors that it
-    keeps out of service.
+    keeps out of service; `installation_fails`: the next installation will.
     """
 
     outbox: Outbox
@@ -109,6 +109,7 @@ class ChargePointMemory:
     firmware_version: str | None = None
     update: UpdateMemory | None = None
     taken_out: tuple[int, ...] = ()
+    installation_fails: bool = False
     certificates: CertificateStore | None = None
     impairments: tuple[tuple[Impair, float], ...] = ()
     transactions_begun: int = 0

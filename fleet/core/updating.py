@@ -93,8 +93,11 @@ def proceed(charge_point: ChargePoint, update: Update, now: float) -> None:
     idle = all(
         view.started is None and view.status is not None and view.status.status in OUT_OF_SERVICE for view in views
     )
-    steps = update.proceed(now, charge_point.utc(now), idle=idle)
+    memory = charge_point.memory
+    steps = update.proceed(now, charge_point.utc(now), idle=idle, broken=memory.installation_fails)
     if steps:
+        if update.status is FirmwareStatus.INSTALLATION_FAILED:
+            memory.installation_fails = False
         _take(charge_point, update, steps, now)
 
 

@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many connectors it has (default: %(default)s)",
     )
+    add("--fixed-cable", action="store_true", help="cables that can't be taken out at the charge point's end")
     add("--interactive", action="store_true", help="with a menu and a shell to tell it what to do")
     add("--verbose", action="store_true", help="log every OCPP message and how connections come about")
     add("--log-level", choices=LEVELS, default="info", help="from which level on to log (default: %(default)s)")
@@ -73,6 +74,7 @@ def resolve(args: argparse.Namespace) -> RunConfig:
                 id=args.id.replace("{", "{{").replace("}", "}}"),
                 count=1,
                 connectors=args.connectors,
+                fixed_cable=args.fixed_cable,
                 configuration=dict(args.configuration),
             ),
         ),

@@ -92,6 +92,7 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ("clock CP0001 jump_s=1h", hazards.BendClock(jump_s=3600), "CP0001"),
     ("clock * jump-s=-1m30s", hazards.BendClock(jump_s=-90), "*"),
     ("clock CP0001", hazards.BendClock(), "CP0001"),
+    ("install-failure CP0001", hazards.FailInstallation(), "CP0001"),
     ("release CP0001", hazards.ReleaseEmergencyStop(), "CP0001"),
     ("impair CP0001 stall 45s", to.Impair(NetworkFault.STALL, 45.0), "CP0001"),
     (

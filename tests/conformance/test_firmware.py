@@ -9,6 +9,7 @@ from counterparts.pki import Party, root
 from counterparts.script import Stage, boot_answer, stage, utc
 from counterparts.scripted import SILENCE
 
+from fleet.commands.hazards import FailInstallation
 from fleet.commands.vocabulary import PlugIn, StopTransaction, Unplug
 from fleet.core.errands import Fetch, Undone, Why
 
@@ -198,6 +199,22 @@ async def test_tc_044_2_cs_firmware_update_download_is_tried_again(autojump_cloc
         at = [at for at, _ in s.outside.errands]
         # An attempt of a second each, and the interval.
         assert [later - earlier for earlier, later in itertools.pairwise(at)] == pytest.approx([121, 121])
+
+
+async def test_tc_044_3_cs_somebody_at_the_charge_point_has_the_next_installation_fail(autojump_clock: Any) -> None:
+    async with stage(firmware_version="1.0") as s:
+        s.outside.files[URL] = FILE
+        await s.do(0, FailInstallation())
+        # It isn't forgotten while the charge point is off, and counts once.
+        await s.call("Reset", {"type": "Hard"})
+        await s.until("1:Available")
+        s.forget()
+        await update(s)
+        said = await s.expect(*ASKED, STATUS, STATUS, "1:Unavailable", STATUS, STATUS, "1:Available")
+        assert statuses(said) == ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
+        await update(s)
+        await s.until("BootNotification")
+        assert s.central.said("BootNotification")[-1]["firmwareVersion"] == "2.0"
 
 
 async def test_tc_044_3_cs_firmware_update_installation_failed(autojump_clock: Any) -> None:

@@ -53,6 +53,12 @@ def test_another_id_has_the_default_url_with_that_id() -> None:
     assert plan.configuration == {"HeartbeatInterval": "30"}
 
 
+def test_its_cables_may_be_fixed() -> None:
+    for arguments, fixed in (((), False), (("--fixed-cable",), True)):
+        (plan,) = plans(resolve(parsed(*arguments)))
+        assert {connector.fixed_cable for connector in plan.connectors} == {fixed}
+
+
 def test_braces_in_an_id_are_its_own() -> None:
     (plan,) = plans(resolve(parsed("--id", "a{}b{0}")))
     assert plan.id == "a{}b{0}"
