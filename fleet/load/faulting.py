@@ -101,15 +101,35 @@ class Faulting:
         if fault.target is None:
             await self._restart(fault, plant)
             return
-        now = trio.current_time()
+        now, target = trio.current_time(), fault.target
+        # Statuses are known of those who are on; otherwise everybody is meant who is to be there.
+        directory = self.roll if plant.ramping and not target.statuses else plant
         try:
-            addresses = fault.target.resolve(plant, seed=self.seed, counter=_counter(fault, turn))
+            addresses = target.resolve(directory, seed=self.seed, counter=_counter(fault, turn))
         except TargetError as error:
             self._tell(plant, f"{fault.what}: {error}", now)
             return
-        done = await self._strike(fault, plant, nursery, addresses)
-        refused = f", {len(addresses) - done} refused" if done < len(addresses) else ""
-        self._tell(plant, f"{fault.what} on {fault.whom}: {done} struck{refused}", now)
+        here = [address for address in addresses if plant.known(address[0])]
+        done = await self._strike(fault, plant, nursery, here)
+        text = f"{fault.what} on {fault.whom}: {done} struck"
+        text += f", {len(here) - done} refused" if done < len(here) else ""
+        if left := [address for address in addresses if not plant.known(address[0])]:
+            text += f", {len(left)} to come"
+            nursery.start_soon(self._strike_as_they_come, fault, plant, nursery, left)
+        self._tell(plant, text, now)
+
+    async def _strike_as_they_come(
+        self, fault: Fault, plant: Plant, nursery: trio.Nursery, left: Sequence[Address]
+    ) -> None:
+        """Those who are struck by it from the moment in which they are switched on."""
+        ramping = True
+        while left and ramping:
+            ramping = plant.ramping
+            come = [address for address in left if plant.known(address[0])]
+            left = [address for address in left if not plant.known(address[0])]
+            await trio.sleep(RETRY_S)
+            if come:
+                await self._strike(fault, plant, nursery, come)
 
     async def _strike_each(self, fault: Fault, plant: Plant, nursery: trio.Nursery) -> None:
         """Each of its target for itself: those who are there when the run begins, if the status fits at the time."""

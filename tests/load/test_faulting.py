@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
-from attrs import define
+from attrs import define, evolve
 from counterparts.planted import Planted, planted
 
 from fleet.core.reports import LinkImpaired, LinkMended, Restarted, StatusChanged
@@ -63,7 +63,7 @@ async def faulted(*configs: FaultConfig, charge_points: int = 1, seed: int = 7) 
             restarted.append((trio.current_time() - p.plant.started_at, down_s))
             await trio.sleep(down_s)
 
-        roll = Roll(dict.fromkeys(p.plant.ids, 2))
+        roll = Roll(dict.fromkeys((*p.plant.ids, "CP0101"), 2))
         faulting = Faulting(all_understood(configs), seed, 3600, roll, said.append, restart_csms)
         nursery.start_soon(faulting.run, p.plant)
         yield Faulted(p, faulting, said, restarted, p.plant.started_at)
@@ -189,3 +189,20 @@ async def test_the_csms_is_killed_and_stays_away(autojump_clock: trio.abc.Clock)
         assert f.notes(EventKind.PHASE) == []
         await trio.sleep(10)
         assert f.notes(EventKind.PHASE) == ["the CSMS is back"]
+
+
+async def test_who_is_switched_on_later_is_struck_as_soon_as_it_is(autojump_clock: trio.abc.Clock) -> None:
+    async with faulted(FaultConfig("stall", target="CP*", at_s=1), charge_points=2) as f:
+        f.planted.plant.ramping = True
+        await trio.sleep(2)
+        assert f.notes() == ["stall on CP*: 2 struck, 1 to come"]
+        await trio.sleep(10)
+        plant = f.planted.plant
+        plan = evolve(plant.fleet.berths["CP1"].plan, id="CP0101")
+        plant.board.add(plan)
+        plant.fleet.add(plan)
+        await trio.sleep(2)
+        f.planted.plant.ramping = False
+        assert [name for _, name in sorted(f.impaired())] == ["CP1", "CP2", "CP0101"]
+        await f.end()
+        assert sorted({name for _, name in f.mended()}) == ["CP0101", "CP1", "CP2"]

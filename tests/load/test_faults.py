@@ -226,3 +226,9 @@ def test_the_faults_of_the_bad_day_are_of_every_layer() -> None:
     missing = set(NetworkFault) - {each.fault for each in deeds if isinstance(each, Impair)}
     assert missing == {NetworkFault.TLS, NetworkFault.SUBPROTOCOL}
     assert config.fault[0] == FaultConfig(do="latency latency_s=400ms", target="~20%", at_s=20, for_s=240)
+
+
+@pytest.mark.parametrize("name", NetworkFault)
+def test_the_readme_names_every_network_fault(name: NetworkFault) -> None:
+    _, _, section = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").partition("\n## Faults\n")
+    assert f"`{name}`" in section.partition("\n## ")[0]
