@@ -74,11 +74,11 @@ class Wire:
     _calls_by_id: dict[tuple[str, int, bool, str], Call] = field(factory=dict)
     _offset: int = 0
     _number: int = 0
-    _lock: Any = field(factory=threading.RLock)
+    lock: Any = field(factory=threading.RLock)
 
     def read(self) -> "Wire":
         """Take in what was written since the last time."""
-        with self._lock, self.path.open("rb") as file:
+        with self.lock, self.path.open("rb") as file:
             file.seek(self._offset)
             data = file.read()
             # A line in the making, or one that a kill cut off: the next life's first line is glued to it.
@@ -94,7 +94,7 @@ class Wire:
         deadline = time.monotonic() + timeout_s
         while True:
             alive = self.run.alive
-            with self._lock:
+            with self.lock:
                 self.read()
                 if found := condition():
                     return found
@@ -122,7 +122,7 @@ class Wire:
 
     def said(self, charge_point: str, action: str, since: int = 0, **payload: Any) -> list[Call]:
         """The charge point's CALLs of this action after that mark, with these fields in the payload."""
-        with self._lock:
+        with self.lock:
             return [
                 call
                 for call in self.calls_of.get(charge_point, ())
