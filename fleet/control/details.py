@@ -6,6 +6,7 @@ the reports themselves, which exist anyhow, and computes only when somebody look
 
 import math
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from attrs import define, frozen
@@ -15,6 +16,7 @@ from fleet.core.reports import (
     MeterSampled,
     ObservedReport,
     PowerChanged,
+    Restarted,
     StatusChanged,
     TransactionBound,
     TransactionStarted,
@@ -57,6 +59,10 @@ class _Seen:
     register_wh: float = math.nan
     measured_at: float = 0.0
 
+    def register_wh_at(self, now: float) -> float:
+        """The register, as long as nothing changes."""
+        return self.register_wh + self.power_w * max(0.0, now - self.measured_at) / SECONDS_PER_HOUR
+
 
 class Details:
     """A listener that keeps every connector's last reports."""
@@ -71,6 +77,7 @@ class Details:
             TransactionStopped: self._transaction_stopped,
             PowerChanged: self._power_changed,
             MeterSampled: self._meter_sampled,
+            Restarted: self._restarted,
         }
 
     @property
@@ -93,8 +100,7 @@ class Details:
         status, started = seen.status, seen.started
         energy_wh = 0.0
         if started is not None and not math.isnan(seen.register_wh):
-            since_wh = seen.power_w * max(0.0, now - seen.measured_at) / SECONDS_PER_HOUR
-            energy_wh = max(0.0, seen.register_wh + since_wh - started.meter_start_wh)
+            energy_wh = max(0.0, seen.register_wh_at(now) - started.meter_start_wh)
         return ConnectorDetails(
             charge_point=charge_point_id,
             connector=connector,
@@ -154,3 +160,11 @@ class Details:
     def _meter_sampled(self, charge_point_id: str, report: MeterSampled) -> None:
         seen = self._connector(charge_point_id, report.connector)
         seen.power_w, seen.register_wh, seen.measured_at = report.power_w, report.register_wh, report.reading.at
+
+    def _restarted(self, charge_point_id: str, report: Restarted) -> None:
+        """Nothing flows while it is off, which may be long."""
+        for connector in count(1):
+            seen = self._seen.get((charge_point_id, connector))
+            if seen is None:
+                break
+            seen.register_wh, seen.power_w, seen.measured_at = seen.register_wh_at(report.at), 0.0, report.at

@@ -251,6 +251,21 @@ async def test_the_details_are_those_of_the_connector(autojump_clock: Any) -> No
         assert (await on.do("status CP1/1")).data["connectors"][0]["transaction_id"] is None
 
 
+async def test_no_energy_is_counted_in_the_dark(autojump_clock: Any) -> None:
+    async with planted() as on:
+        await on.do("plug CP1/1")
+        await on.do("start CP1/1 TAG1")
+        await trio.sleep(600)
+        await on.do("power-cut CP1")
+        await trio.sleep(600)
+        row = (await on.do("status CP1/1")).data["connectors"][0]
+        assert (row["status"], row["charging"], row["power_w"]) == (None, True, 0.0)
+        assert row["energy_wh"] == pytest.approx(1_200, abs=2)
+        await on.do("power-return CP1")
+        await trio.sleep(60)
+        assert (await on.do("status CP1/1")).data["connectors"][0]["charging"] is False
+
+
 async def test_the_cable_stays_in_across_a_reboot(autojump_clock: Any) -> None:
     async with planted() as on:
         await on.do("plug CP1/1")
