@@ -29,7 +29,8 @@ The rooms, from the ground up; each imports only what is named, and `tests/test_
     csms                the embedded central system: speaks ocpp, shares nothing else with the fleet it tests
     control             what somebody says to a fleet that runs, and what it shows: a console over the plant, live
                         events, scenarios, the control socket and its other end
-    load                a run: configuration file, limits, ramp, drivers, drain, exit code. Puts the rooms together
+    load                a run: configuration file, limits, ramp, drivers, faults, drain, exit code. Puts the rooms
+                        together
     shell               a person at a terminal, over a console of this process or the control socket of another
     cli                 which command, which exit code
 

@@ -45,13 +45,13 @@ class Embedded(Central):
         super().__init__("")
         self._command = command
         self._environment = environment
-        self._process: trio.Process | None = None
+        self.process: trio.Process | None = None
         self._restarting = trio.Lock()
         self._failed: str | None = None
 
     @property
     def ended(self) -> str | None:
-        code = None if self._process is None else self._process.poll()
+        code = None if self.process is None else self.process.poll()
         if self._failed is not None or code is None:
             return self._failed
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -60,10 +60,10 @@ class Embedded(Central):
     async def start(self, port: int = 0) -> None:
         """Start it, on a free port by default; raises FleetError if it doesn't come up."""
         command = [*self._command, "--port", str(port)]
-        self._process = await trio.lowlevel.open_process(
+        self.process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env=self._environment
         )
-        self.url = await _url(self._process)
+        self.url = await _url(self.process)
 
     async def restart(self, down_s: float) -> None:
         """Kill it as `kill -9` does, and start it again after so long; returns when it is back.
@@ -90,7 +90,7 @@ class Embedded(Central):
 
     async def close(self, *, kindly: bool) -> None:
         """End it; kindly lets it say goodbye."""
-        process = self._process
+        process = self.process
         if process is not None and kindly:
             process.terminate()
             with trio.move_on_after(STOP_TIMEOUT_S):
@@ -102,11 +102,11 @@ class Embedded(Central):
         try:
             await self.start(port)
         except FleetError as error:
-            self._failed = f"killed as ordered, and not back: {error}"
+            self._failed = f"the embedded CSMS was killed as ordered and is not back: {error}"
 
     async def _bury(self) -> None:
         """See to it that the process is no more, nor its pipes."""
-        process = self._process
+        process = self.process
         if process is None:
             return
         if process.returncode is None:
