@@ -5,7 +5,8 @@ of it is undone before anybody is asked to leave, since a charge point whose net
 accounts. What somebody typed is that person's affair and stays as it is.
 
 Faults strike whether or not everybody is there to be struck. Who is off, or can't be broken in this way now, refuses
-as it would refuse anybody; the journal has how many did.
+as it would refuse anybody; the journal has how many did. Only who is still to be switched on, for the first time, is
+waited for, so that a fault from the beginning is one of everybody.
 """
 
 import heapq
@@ -21,8 +22,9 @@ from fleet.commands.target import Address, Directory, TargetError
 from fleet.commands.vocabulary import Command
 from fleet.control.asking import render_address
 from fleet.control.plant import Plant
+from fleet.load.config import RunConfig, roll
 from fleet.load.deeds import RestartCsms
-from fleet.load.faults import Fault
+from fleet.load.faults import Fault, Roll, all_understood
 from fleet.observe.journal import EventKind
 from fleet.observe.redaction import redacted_line
 from fleet.quantities import format_duration
@@ -52,10 +54,19 @@ class Faulting:
     restart_csms: RestartOfCsms | None = None
     struck: int = 0
     """Times that a fault struck somebody: each of a target counts."""
-    _open: dict[tuple[Address, Command], float] = field(factory=dict)
     # What is to be undone, and when that will happen by itself.
+    _open: dict[tuple[Address, Command], float] = field(factory=dict)
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
     _over: trio.Event = field(factory=trio.Event)
+
+    @classmethod
+    def of(
+        cls, config: RunConfig, seed: int, say: Callable[[str], None], restart_csms: RestartOfCsms | None
+    ) -> "Faulting":
+        """Those of a configuration."""
+        # A roll of a million is not for nothing.
+        there = roll(config) if config.fault else Roll({})
+        return cls(all_understood(config.fault), seed, config.duration_s, there, say, restart_csms)
 
     async def run(self, plant: Plant) -> None:
         """Have every fault strike when it is due, until none is left or `end` is called."""

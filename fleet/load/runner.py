@@ -25,13 +25,12 @@ from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
 from fleet.load.central import Central, Embedded, embedded
-from fleet.load.config import RunConfig, roll
+from fleet.load.config import RunConfig
 from fleet.load.controls import Manner, controlled
 from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
 from fleet.load.ending import Ending
 from fleet.load.faulting import Faulting
-from fleet.load.faults import all_understood
 from fleet.load.links import WebSocketLinks
 from fleet.load.objectives import until_hopeless
 from fleet.load.observing import Observing
@@ -225,8 +224,7 @@ async def _run(
     observer, clock, listeners = observing.observer, observing.clock, observing.listeners
     scenarios = Scenarios.of(config, manner.say)
     restart_csms = central.restart if isinstance(central, Embedded) else None
-    faults = all_understood(config.fault)
-    faulting = Faulting(faults, seed, config.duration_s, roll(config), manner.say, restart_csms)
+    faulting = Faulting.of(config, seed, manner.say, restart_csms)
     errands = Errands(links.files_context)
     surroundings = Surroundings(
         seed,
