@@ -175,8 +175,8 @@ class CentralSide(ChargePoint):  # type: ignore[misc]
 
     @on(Action.sign_certificate)
     def on_sign_certificate(self, **_: Any) -> call_result.SignCertificate:
-        # Nobody here signs certificates.
-        return call_result.SignCertificate(status=GenericStatus.rejected)
+        # The certificate comes by CertificateSigned, if it is ordered.
+        return call_result.SignCertificate(status=GenericStatus.accepted)
 
 
 async def attend(websocket: ServerConnection, desk: Desk) -> None:
