@@ -138,6 +138,17 @@ class BadNetwork:
         """Put a fault on the network."""
         await self.do(charge_point, impair)
 
+    async def restart_csms(self) -> None:
+        """Everybody is sent away, and a new life of the CSMS begins with the records of the last one."""
+        last = self.server
+        await last.close()
+        for connection in tuple(last._connections.values()):
+            # It has not heard, or its peer is beyond hearing.
+            connection.scope.cancel()
+        await self.until(lambda: not last.connected)
+        self.server = Server(Central(_utc, self.records.append, last.central.policy, tuple(self.records)))
+        self.server.latency_s = last.latency_s
+
     async def mend(self, charge_point: str = "CP1") -> None:
         """The network is as good as new."""
         await self.do(charge_point, Mend())

@@ -24,6 +24,7 @@ from fleet.core.reports import (
     ObservedReport,
     PowerChanged,
     PoweredUp,
+    Registered,
     RegisterMoved,
     Restarted,
     StatusChanged,
@@ -31,6 +32,7 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.csms.records import OddityRecord, Record, StartRecord, StopRecord
+from fleet.words import RegistrationStatus
 
 LETTERS = dict(
     zip(
@@ -74,6 +76,7 @@ class Rules:
     _running: dict[tuple[str, int], str] = field(factory=dict)
     _known: set[tuple[str, str]] = field(factory=set)
     _in_flight: dict[str, tuple[str, float]] = field(factory=dict)
+    _rejected: set[str] = field(factory=set)
 
     def report(self, charge_point: str, report: ObservedReport) -> None:
         """Look at one fact."""
@@ -92,6 +95,10 @@ class Rules:
                 self._sent(charge_point, report)
             case FrameSeen():
                 self._seen(charge_point, report)
+            case Registered(status=RegistrationStatus.REJECTED):
+                self._rejected.add(charge_point)
+            case Registered():
+                self._rejected.discard(charge_point)
             case LinkDown():
                 self._in_flight.pop(charge_point, None)
             case PoweredUp() | Restarted():
@@ -161,6 +168,9 @@ class Rules:
         if report.at < since + CALL_TIMEOUT_S:
             self.wrong.append(f"{charge_point} said {report.text} {report.at - since:g} s after {awaited}, unanswered")
         self._in_flight[charge_point] = frame[1], report.at
+        if charge_point in self._rejected and frame[2] != "BootNotification":
+            # OCPP 1.6 section 4.2.
+            self.wrong.append(f"{charge_point} said {report.text} though it was rejected")
         if frame[2] == "StatusNotification":
             self._told[charge_point, frame[3]["connectorId"]] = frame[3]["status"]
 

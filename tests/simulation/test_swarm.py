@@ -1,8 +1,8 @@
 """A swarm: hundreds of short lives, each with its own seed, in which everything that can happen does.
 
 Drivers come and go, hands and mains break things, the network fails on every layer, and the CSMS asks for whatever
-OCPP 1.6 lets it ask; all of it at once, in virtual time. Whatever befell, the rules of `swarm_rules` hold, every
-charge point recovers and charges again, and both sides' books agree.
+OCPP 1.6 lets it ask, is started anew and turns charge points away; all of it at once, in virtual time. Whatever befell,
+the rules of `swarm_rules` hold, every charge point recovers and charges again, and both sides' books agree.
 
     FLEET_SWARM_SEEDS=137 pytest tests/simulation/test_swarm.py        that seed again
     FLEET_SWARM_SEEDS=1000-9999 pytest tests/simulation/test_swarm.py  many others
@@ -29,9 +29,11 @@ from fleet.commands import hazards
 from fleet.commands.impairments import NetworkFault
 from fleet.commands.vocabulary import PlugIn, StartTransaction, StopTransaction, Unplug
 from fleet.core.dialects.v16 import SERVED
-from fleet.core.reports import Drained, LinkDown, LinkImpaired, TransactionStarted
+from fleet.core.reports import Drained, LinkDown, LinkImpaired, Registered, TransactionStarted
+from fleet.csms.central import Policy
 from fleet.csms.server import CallFailed
 from fleet.ocpp import v16
+from fleet.words import RegistrationStatus
 
 CHARGE_POINTS = 2
 CONNECTORS = (1, 2)
@@ -66,11 +68,11 @@ class Swarm:
         perils, names = Perils(self.draws), list(self.network.fleet.berths)
         requests = {name: Requests(self.draws, _utc, self._running(name)) for name in names}
         # Some networks are good, and some CSMSs quiet.
-        weights = [3.0, 2.0, self.draws.choice([0.0, 1.0, 3.0]), self.draws.choice([1.0, 4.0, 8.0])]
+        weights = [3.0, 2.0, self.draws.choice([0.0, 1.0, 3.0]), self.draws.choice([1.0, 4.0, 8.0]), 0.3]
         async with trio.open_nursery() as asking:
             for _ in range(HAPPENINGS):
                 name = self.draws.choice(names)
-                match self.draws.choices(["driver", "hand", "network", "csms"], weights)[0]:
+                match self.draws.choices(["driver", "hand", "network", "csms", "operator"], weights)[0]:
                     case "driver":
                         await self._befall(name, perils.driver())
                     case "hand":
@@ -79,11 +81,14 @@ class Swarm:
                         await self._befall(name, perils.network())
                     case "csms":
                         asking.start_soon(self._ask, name, *requests[name].draw())
+                    case "operator":
+                        await self._operate()
                 await trio.sleep(perils.pause_s())
 
     async def recover(self) -> None:
         """Everything is mended; after a while every connector charges again, and the charge points are drained."""
         network, names = self.network, list(self.network.fleet.berths)
+        network.server.central.policy = Policy()
         # The second time for what was put off and came after the first.
         for pause_s in (RECOVERED_AFTER_S, 600.0):
             for name in names:
@@ -91,6 +96,8 @@ class Swarm:
                     await self._befall(name, [order], 0.5)
             await network.until(lambda: network.server.connected == set(names))
             for name in names:
+                # Where the two disagree on whether it is registered.
+                await self._ask(name, "TriggerMessage", {"requestedMessage": "BootNotification"})
                 for id in RESERVATIONS:
                     await self._ask(name, "CancelReservation", {"reservationId": id})
                 await self._ask(name, "ClearChargingProfile", {})
@@ -110,6 +117,15 @@ class Swarm:
         for name in names:
             network.fleet.berths[name].drain()
         assert await network.fleet.ended(trio.current_time() + DRAINED_WITHIN_S), "the drain has no end"
+
+    async def _operate(self) -> None:
+        """The CSMS is started anew with the records of its last life, or lets nobody in for now, or everybody again."""
+        network = self.network
+        policy = Policy(self.draws.choice([*RegistrationStatus, RegistrationStatus.ACCEPTED]), boot_retry_s=15)
+        if self.draws.random() < 0.5:
+            network.server.central.policy = policy
+        else:
+            await network.restart_csms()
 
     def check(self) -> None:
         """Look back at all of it."""
@@ -172,13 +188,14 @@ def test_whatever_befalls_them_charge_points_keep_the_rules_and_the_books_balanc
         swarm = lived(seed)
         MET.update(action for action, outcome in swarm.outcomes.elements() if outcome == "Result")
         MET.update(report.fault for report in swarm.network.reported(LinkImpaired))
+        MET.update(report.status for report in swarm.network.reported(Registered))
         MET[LinkDown] += len(swarm.network.reported(LinkDown))
 
 
 def test_the_swarm_has_met_every_request_and_every_fault() -> None:
     if MET[LinkDown] < 100:
         pytest.skip("only after hundreds of lives")
-    assert {*SERVED, *NetworkFault} - set(MET) == set()
+    assert {*SERVED, *NetworkFault, *RegistrationStatus} - set(MET) == set()
 
 
 @pytest.mark.parametrize("action", sorted(SERVED))

@@ -15,6 +15,7 @@ from fleet.core.reports import (
     MeterSampled,
     PoweredUp,
     Reading,
+    Registered,
     RegisterMoved,
     Restarted,
     StatusChanged,
@@ -22,7 +23,7 @@ from fleet.core.reports import (
     TransactionStopped,
 )
 from fleet.csms.records import OddityRecord, Record, StartRecord, StopRecord
-from fleet.words import AuthorizationStatus, ConnectorStatus, ReadingContext, StopReason
+from fleet.words import AuthorizationStatus, ConnectorStatus, ReadingContext, RegistrationStatus, StopReason
 
 START = TransactionStarted(1, 1.0, "T1", "TAG", 100)
 STOP = TransactionStopped(1, 2.0, "T1", 300, StopReason.LOCAL)
@@ -62,6 +63,7 @@ def wrong(*reports: Any) -> list[str]:
         ([status(ConnectorStatus.PREPARING), status(ConnectorStatus.UNAVAILABLE)], "(B8)"),
         ([FrameSent(CALL, 1.0), FrameSent(CALL, 30.9)], "29.9 s after a, unanswered"),
         ([FrameSent(CALL, 1.0), FrameSeen('[3,"b",{}]', 2.0), FrameSent(CALL, 3.0)], "unanswered"),
+        ([Registered(1.0, RegistrationStatus.REJECTED, 9), FrameSent(CALL, 2.0)], "though it was rejected"),
         ([Restarted(1.0, True, "a bug")], "crashed: a bug"),
         ([GivenUp(1.0, "crashed too often")], "given up"),
         ([MessageLost("StopTransaction", "T1", "3 attempts", 1.0)], "gave up StopTransaction of T1"),
