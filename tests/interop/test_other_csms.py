@@ -4,6 +4,8 @@ One run of the fleet serves all tests of this module. While drivers come and go,
 of its own, by its own methods, and what it believes in the end has to be what happened.
 """
 
+import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from attrs import define, field, frozen
 from counterparts.accounts import accounts, assert_registers_are_continuous
 from counterparts.fleet_run import FleetRun
-from counterparts.orders import Orders
+from counterparts.orders import Orders, Refused
 from counterparts.process import OtherCsms
 
 CHARGE_POINTS = [f"CP{number:04}" for number in range(1, 31)]
@@ -21,6 +23,11 @@ CONFIGURATION = Path(__file__).with_name("other_csms.toml")
 PATIENCE_S = 10.0
 RUN_TIMEOUT_S = 90.0
 T = TypeVar("T")
+
+
+def messages(csms: OtherCsms) -> list[str]:
+    """All that it logged."""
+    return [str(line["message"]) for line in csms.lines("log")]
 
 
 @define(eq=False)
@@ -48,6 +55,11 @@ class Site:
             assert time.monotonic() < deadline, f"no {what} within {PATIENCE_S:g} s"
             time.sleep(0.05)
         return found
+
+    def heard(self, charge_point: str, action: str) -> int:
+        """How often the CSMS logged such a message of this charge point."""
+        begin = f"{charge_point}: receive message [2,"
+        return sum(message.startswith(begin) and f'"{action}"' in message for message in messages(self.csms))
 
     def records(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
         """The lines of the records of which all this is true."""
@@ -101,8 +113,11 @@ def acted(site: Site) -> dict[str, Any]:
     found["all keys"] = site.ask("CP0001", "get_configuration")
     found["keys of an empty list"] = site.ask("CP0001", "get_configuration", keys=[])
     found["changed"] = site.ask("CP0001", "change_configuration", key="MeterValueSampleInterval", value="2")
-    found["reset"] = site.ask("CP0002", "reset", reset_type="Soft")
-    site.until(lambda: site.state["CP0002"]["connected"], "return after the reset")
+    boots = site.heard("CP0002", "BootNotification")
+    # It forgets an answer that it has read if the connection ends in the same moment, as with a reset it may.
+    with contextlib.suppress(Refused):
+        site.ask("CP0002", "reset", reset_type="Soft")
+    site.until(lambda: site.heard("CP0002", "BootNotification") == boots + 1, "return after the reset")
     return found
 
 
@@ -117,8 +132,8 @@ class Outcome:
 
     def heard(self, charge_point: str, action: str) -> int:
         """How often the CSMS logged such a message of this charge point."""
-        messages = (line["message"] for line in self.csms.lines("log"))
-        return sum(message.startswith(f"{charge_point}: receive") and f'"{action}"' in message for message in messages)
+        begin = f"{charge_point}: receive message [2,"
+        return sum(message.startswith(begin) and f'"{action}"' in message for message in messages(self.csms))
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +192,15 @@ def test_its_other_requests_are_answered(outcome: Outcome) -> None:
     assert found["unlocked"] == "Unlocked"
     assert {"HeartbeatInterval", "NumberOfConnectors", "MeterValueSampleInterval"} <= set(found["all keys"])
     assert found["keys of an empty list"] == found["all keys"]
-    assert found["changed"] == found["reset"] == "Accepted"
-    assert outcome.heard("CP0002", "BootNotification") == 2
+    assert found["changed"] == "Accepted"
+
+
+def test_a_charge_point_that_it_resets_answers_and_boots(outcome: Outcome) -> None:
+    said = [message for message in messages(outcome.csms) if message.startswith("CP0002: ")]
+    asked = next(index for index, message in enumerate(said) if '"Reset",{"type":"Soft"}' in message)
+    id = json.loads(said[asked].partition("send ")[2])[1]
+    assert f'CP0002: receive message [3,"{id}",{{"status":"Accepted"}}]' in said[asked:]
+    assert any('"BootNotification"' in message for message in said[asked:])
 
 
 def test_both_sides_books_are_the_same(outcome: Outcome) -> None:
