@@ -20,6 +20,7 @@ The rooms, from the ground up; each imports only what is named, and `tests/test_
     core                the machines: connector, charge point, meter, configuration. Imports ocpp, commands, words
     core.dialects       the one place that knows a protocol version and the machines both
     actors              mailbox, supervisor, and the tasks of connectors, charge points and the fleet. Imports core
+    state               what charge points remember, in a folder that outlives the process. Imports core and actors
     link                the WebSocket: connects, reconnects, tells apart what went wrong, and on demand has it go wrong.
                         Of the actors only the mailbox
     errands             what the core has done for it outside: files over HTTP and FTP, keys, certificates, signatures

@@ -6,12 +6,14 @@ supervisor switches the charge point on again, as hardware does.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import trio
 from attrs import Factory, define
 
-from fleet.actors.connector import run_connector
+from fleet.actors.connector import OF_TRANSACTIONS, run_connector
+from fleet.actors.keeping import Gate, Page, heed
 from fleet.actors.mailbox import Address, Mailbox, MailboxFull
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.connector import Connector
@@ -45,13 +47,10 @@ from fleet.core.reports import (
     FrameSeen,
     FrameSent,
     LinkReport,
-    MeterSampled,
     ObservedReport,
     PowerChanged,
     RegisterMoved,
     StatusChanged,
-    TransactionStarted,
-    TransactionStopped,
 )
 from fleet.words import StopReason
 
@@ -64,7 +63,6 @@ GOODBYE_TIMEOUT_S = 5.0
 
 UNOBSERVED = frozenset({FrameReceived, Instruct, Answered, ErrandEnded})
 """Messages that are no facts about the fleet: frames become facts when they are understood."""
-OF_TRANSACTIONS = (TransactionStarted, TransactionStopped, MeterSampled)
 OF_CONNECTORS = (*OF_TRANSACTIONS, StatusChanged, CableChanged, AuthorizationRequested, PowerChanged, RegisterMoved)
 
 RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
@@ -101,6 +99,8 @@ class Life:
     answer: Callable[[int, str | None, object], None]
     interrupted: StopReason
     run_errand: ErrandRunner
+    page: Page | None = None
+    gate: Gate | None = None
     nursery: trio.Nursery | None = None
     errands: dict[int, trio.CancelScope] = Factory(dict)
 
@@ -112,6 +112,11 @@ async def run_charge_point(life: Life) -> Restart | Finish:
     connectors: list[Address[GiveOrder]] = []
     link_ended = trio.Event()
     unheard, memory.unheard = memory.unheard, []
+    undelivered: list[ConnectorReport] = []
+    changed = _nothing_kept
+    if life.page is not None:
+        changed = life.page.changed
+        life.gate = Gate(life.page, link_mailbox.address, machine, partial(_observe_frame, life))
     try:
         async with trio.open_nursery() as nursery:
             life.nursery = nursery
@@ -125,36 +130,45 @@ async def run_charge_point(life: Life) -> Restart | Finish:
                     number, plan, memory.connectors[number - 1], machine.settings, memory.new_transaction_key
                 )
                 nursery.start_soon(
-                    run_connector, connector, mailbox, life.mailbox.address, memory.unheard, life.interrupted
+                    run_connector,
+                    connector,
+                    mailbox,
+                    life.mailbox.address,
+                    undelivered,
+                    life.interrupted,
+                    memory.unheard,
+                    changed,
                 )
             nursery.start_soon(_run_link, life.run_link, link_mailbox, life.mailbox.address, link_ended)
-            ending = await _loop(life, effects, connectors, link_mailbox.address)
+            ending = await _loop(life, effects, connectors, life.gate or link_mailbox.address)
             if not (isinstance(ending, Restart) and ending.dark):
                 with trio.move_on_after(GOODBYE_TIMEOUT_S):
                     await link_ended.wait()
             nursery.cancel_scope.cancel()
     finally:
-        memory.unheard = _take_leftovers(life)
+        _observe_leftovers(life, undelivered)
     return ending
 
 
-def _take_leftovers(life: Life) -> list[ConnectorReport]:
+def _nothing_kept() -> None:
+    """The memory is only in memory."""
+
+
+def _observe_leftovers(life: Life, undelivered: Sequence[ConnectorReport]) -> None:
     """What the connectors reported and this life didn't live to hear: observed now, as it happened before the end.
 
-    Returns what the next life has to hear, because the CSMS must be told of it.
+    What the next life has to hear of it, because the CSMS must be told, is in the memory.
     """
+    if life.gate is not None:
+        life.gate.drop()
     left: list[ChargePointMessage] = []
     while (message := life.mailbox.receive_nowait()) is not None:
         left.append(message)
     life.mailbox.close()
-    unheard: list[ConnectorReport] = []
     # What the mailbox still holds was reported before what its connectors could not hand over any more.
-    for message in (*left, *life.memory.unheard):
+    for message in (*left, *undelivered):
         if isinstance(message, OF_CONNECTORS):
             life.observer.report(life.machine.plan.id, message)
-        if isinstance(message, OF_TRANSACTIONS):
-            unheard.append(message)
-    return unheard
 
 
 async def _run_link(
@@ -172,10 +186,10 @@ async def _run_errand(life: Life, effect: RunErrand, scope: trio.CancelScope) ->
 
 
 async def _loop(
-    life: Life, effects: Sequence[Effect], connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder]
+    life: Life, effects: Sequence[Effect], connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder] | Gate
 ) -> Restart | Finish:
     machine, charge_point_id = life.machine, life.machine.plan.id
-    observer = life.observer
+    observer, page, gate, unheard = life.observer, life.page, life.gate, life.memory.unheard
     observe, receive, receive_nowait = observer.report, life.mailbox.receive, life.mailbox.receive_nowait
     handle, current_time = machine.handle, trio.current_time
     ending = _carry_out(effects, life, connectors, link)
@@ -194,14 +208,20 @@ async def _loop(
                     observe(charge_point_id, message)  # type: ignore[arg-type]  # UNOBSERVED took the rest out
                 elif observer.frames_wanted and type(message) is FrameReceived:
                     observe(charge_point_id, FrameSeen(message.data, now))
+                if type(message) in OF_TRANSACTIONS:
+                    unheard.remove(message)  # type: ignore[arg-type]  # as its type says
+                if page is not None and gate is not None:
+                    heed(page, gate, message, machine)
                 ending = _carry_out(handle(message, now), life, connectors, link)
         if timer.cancelled_caught and ending is None:
+            if page is not None:
+                page.changed()
             ending = _carry_out(machine.tick(current_time()), life, connectors, link)
     return ending
 
 
 def _carry_out(
-    effects: Sequence[Effect], life: Life, connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder]
+    effects: Sequence[Effect], life: Life, connectors: Sequence[Address[GiveOrder]], link: Address[LinkOrder] | Gate
 ) -> Restart | Finish | None:
     """Do what the machine asks; returns the ending if it asked for one."""
     ending: Restart | Finish | None = None
@@ -210,8 +230,8 @@ def _carry_out(
         match effect:
             case SendFrame():
                 _tell_link(link, effect.text)
-                if life.observer.frames_wanted:
-                    life.observer.report(life.machine.plan.id, FrameSent(effect.text, trio.current_time()))
+                if life.gate is None:
+                    _observe_frame(life, effect.text)
             case Observe():
                 life.observer.report(life.machine.plan.id, effect.report)
             case GiveOrder():
@@ -244,7 +264,13 @@ def _carry_out(
     return ending
 
 
-def _tell_link(link: Address[LinkOrder], order: LinkOrder) -> None:
+def _observe_frame(life: Life, order: LinkOrder) -> None:
+    """Frames are observed when they leave."""
+    if life.observer.frames_wanted and isinstance(order, str):
+        life.observer.report(life.machine.plan.id, FrameSent(order, trio.current_time()))
+
+
+def _tell_link(link: Address[LinkOrder] | Gate, order: LinkOrder) -> None:
     try:
         link.tell(order)
     except MailboxFull:

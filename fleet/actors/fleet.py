@@ -19,6 +19,7 @@ from fleet.actors.charge_point import (
     run_charge_point,
     run_no_errand,
 )
+from fleet.actors.keeping import Keeper
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
@@ -46,7 +47,7 @@ class LinkFactory(Protocol):
 
 @frozen
 class Surroundings:
-    """What every charge point of a run shares."""
+    """What every charge point of a run shares; with a `keeper` their memories outlive the run."""
 
     seed: int
     clock: Clock
@@ -56,6 +57,7 @@ class Surroundings:
     call_timeout_s: float = 30.0
     policy: RestartPolicy = field(factory=RestartPolicy)
     run_errand: ErrandRunner = run_no_errand
+    keeper: Keeper | None = None
 
 
 @frozen
@@ -94,6 +96,7 @@ class Berth:
         "_interrupted",
         "_leaving",
         "_over",
+        "_page",
         "_surroundings",
         "_token",
         "_woken",
@@ -103,7 +106,11 @@ class Berth:
 
     def __init__(self, plan: ChargePointPlan, surroundings: Surroundings, memory: ChargePointMemory | None = None):
         self.plan = plan
-        self.memory = memory or ChargePointMemory.blank(len(plan.connectors))
+        keeper = surroundings.keeper
+        if memory is None:
+            memory = ChargePointMemory.blank(len(plan.connectors)) if keeper is None else keeper.memory(plan)
+        self.memory = memory
+        self._page = None if keeper is None else keeper.page(plan.id, memory)
         self._surroundings = surroundings
         self._address: Address[ChargePointMessage] | None = None
         self._asks: dict[int, _Ask] = {}
@@ -224,16 +231,33 @@ class Berth:
             self._tell(Instruct(0, Drain()))
         if self._leaving:
             self._tell(Instruct(0, Remove()))
+        self._powered(True)
         try:
             return await run_charge_point(
-                Life(machine, memory, mailbox, run_link, shared.observer, self._answer, interrupted, shared.run_errand)
+                Life(
+                    machine,
+                    memory,
+                    mailbox,
+                    run_link,
+                    shared.observer,
+                    self._answer,
+                    interrupted,
+                    shared.run_errand,
+                    self._page,
+                )
             )
         finally:
             self._address = None
             # The relays open in the instant in which the charge point goes down, however it does.
             memory.power_cut(trio.current_time())
+            self._powered(False)
             for token in tuple(self._asks):
                 self._answer(token, f"{self.plan.id} went down before it could answer")
+
+    def _powered(self, powered: bool) -> None:
+        if self._page is not None:
+            self._page.powered = powered
+            self._page.changed()
 
     def _tell(self, message: Instruct) -> str | None:
         if self._dark:

@@ -27,7 +27,7 @@ def add(plant: Plant, charge_point_id: str, connectors: int | None) -> Answer:
         return Answer.wrong("there is nothing that a charge point could be like", EXIT_FAILED)
     count = len(like.connectors) if connectors is None else connectors
     plan = attrs.evolve(like, id=charge_point_id, connectors=like.connectors[:1] * count, serial_number=None)
-    _switch_on(plant, plan)
+    grow(plant, plan)
     return Answer(f"{charge_point_id} added, {count} connectors", done=1, data={"charge_point": charge_point_id})
 
 
@@ -69,7 +69,7 @@ async def scale(plant: Plant, count: int, outcome: Outcome) -> Answer:
         if plant.known(plan.id):
             continue  # somebody in the middle was removed, or came by `add`
         await trio.sleep_until(began_at + len(outcome.done) / plant.connect_rate_per_s)
-        _switch_on(plant, plan)
+        grow(plant, plan)
         outcome.done[plan.id] = None
     return outcome.answer()
 
@@ -78,7 +78,8 @@ def _too_early() -> Answer:
     return Answer.wrong("the fleet is still being switched on: wait until all are there", EXIT_FAILED)
 
 
-def _switch_on(plant: Plant, plan: ChargePointPlan) -> None:
+def grow(plant: Plant, plan: ChargePointPlan) -> None:
+    """One charge point more is switched on."""
     plant.board.add(plan)
     if plant.drivers is not None:
         plant.drivers.add(plan)

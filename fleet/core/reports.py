@@ -267,6 +267,24 @@ class RemoteStopAccepted:
 
 
 @frozen
+class TransactionRestored:
+    """An earlier run left this transaction, of which the CSMS is owed something; reported before the first life begins.
+
+    `register_wh` is what the meter shows now. `id_tag` is None where the CSMS had it already and nobody else needs it
+    any more, `meter_stop_wh` where the transaction was cut off and will be stopped now.
+    """
+
+    connector: int
+    at: float
+    transaction: str
+    meter_start_wh: int
+    register_wh: int
+    id_tag: str | None = None
+    transaction_id: int | None = None
+    meter_stop_wh: int | None = None
+
+
+@frozen
 class TransactionBound:
     """The CSMS gave a transaction its id (and possibly refused its id tag)."""
 
@@ -398,6 +416,7 @@ ChargePointReport = (
     | CallServed
     | RemoteStartAccepted
     | RemoteStopAccepted
+    | TransactionRestored
     | TransactionBound
     | TransactionDelivered
     | MessageLost

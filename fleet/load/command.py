@@ -240,8 +240,20 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help=f"begin a new file of the trace after so many bytes (default: 100MB; {TRACE_FILES_MAX} files are kept)",
     )
+    add_state_argument(parser)
     parser.add_argument("--shell", action="store_true", help="with a shell over the running load")
     add_control_arguments(parser)
+
+
+def add_state_argument(parser: argparse.ArgumentParser) -> None:
+    """Where charge points survive the process."""
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="a folder that keeps what charge points keep through a power cut, secrets included; a run that was killed "
+        "goes on from there",
+    )
 
 
 def size(text_: str) -> int:
@@ -273,6 +285,7 @@ def outputs(args: argparse.Namespace) -> Outputs:
         report=args.report,
         trace=args.trace,
         trace_bytes_max=args.trace_size or TRACE_BYTES_MAX,
+        state=args.state,
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from fleet.control.log import LEVELS, Log, start_logging
 from fleet.errors import ConfigurationError
 from fleet.link.endpoint import mask
-from fleet.load.command import add_control_arguments, flag, key_and_value
+from fleet.load.command import add_control_arguments, add_state_argument, flag, key_and_value
 from fleet.load.config import CONNECTORS_MAX, CsmsConfig, DriversConfig, GroupConfig, RunConfig, mistakes
 from fleet.load.controls import Attend, Manner
 from fleet.load.security import FLAGS as SECURITY_FLAGS
@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an OCPP configuration key; may be repeated",
     )
     add_security_arguments(parser, flag(read_url))
+    add_state_argument(parser)
     add_control_arguments(parser)
 
 
@@ -110,6 +111,7 @@ def connect(args: argparse.Namespace, attend: Attend | None = None) -> int:
     import trio
 
     from fleet.link.endpoint import endpoint_url
+    from fleet.load.outputs import Outputs
     from fleet.load.runner import run
 
     assert config.csms.url is not None
@@ -121,4 +123,4 @@ def connect(args: argparse.Namespace, attend: Attend | None = None) -> int:
         password=args.password,
         listeners=(Log(mask(endpoint_url(config.csms.url, args.id)), verbose=args.verbose),),
     )
-    return trio.run(partial(run, config, manner=manner))
+    return trio.run(partial(run, config, manner=manner, outputs=Outputs(state=args.state)))

@@ -17,6 +17,7 @@ import trio
 from attrs import define
 
 from fleet.actors.fleet import Fleet, Surroundings
+from fleet.control.growth import grow
 from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan
@@ -31,6 +32,7 @@ from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
 from fleet.load.ending import Ending
 from fleet.load.faulting import Faulting
+from fleet.load.keeping import finished, opened, own_records, records_of, resumed, strays, tell
 from fleet.load.links import WebSocketLinks
 from fleet.load.objectives import until_hopeless
 from fleet.load.observing import Observing
@@ -43,8 +45,10 @@ from fleet.observe.board import Board
 from fleet.observe.books import Balance
 from fleet.observe.journal import EventKind
 from fleet.observe.progress import show_progress
-from fleet.observe.records import Record, read_records, require_records
+from fleet.observe.records import Record, require_records
 from fleet.quantities import format_duration
+from fleet.state.folder import Folder
+from fleet.state.keeper import StateKeeper
 from fleet.verdict import report
 from fleet.verdict.assemble import Circumstances, assemble
 from fleet.verdict.document import ObjectiveResult, Summary
@@ -85,6 +89,7 @@ class Run:
     ending: Ending
     scenarios: Scenarios
     faulting: Faulting
+    keeper: StateKeeper | None = None
     hopeless: ObjectiveResult | None = None
     """The objective that ended the load."""
     undrained: int = 0
@@ -121,17 +126,20 @@ async def run(
     `FleetError` for what a person can mend.
     """
     manner, outputs = manner or Manner(), outputs or Outputs()
-    with guarded(config.csms, manner.password) as guard:
-        config = attrs.evolve(config, csms=guard.csms)
-        code = await _run_guarded(config, records, manner, outputs, guard)
+    seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
+    with opened(outputs.state, config, seed) as folder, guarded(config.csms, manner.password) as guard:
+        config = attrs.evolve(config, csms=guard.csms, seed=seed if folder is None else folder.about.seed)
+        code = await _run_guarded(config, records, manner, outputs, guard, folder)
         if not config.csms.verify:
             manner.say(f"fleet: {NOT_VERIFIED}")
         return code
 
 
-async def _run_guarded(config: RunConfig, records: Path | None, manner: Manner, outputs: Outputs, guard: Guard) -> int:
-    seed = config.seed if config.seed is not None else random.SystemRandom().randrange(2**32)
-    config = attrs.evolve(config, seed=seed)
+async def _run_guarded(
+    config: RunConfig, records: Path | None, manner: Manner, outputs: Outputs, guard: Guard, folder: Folder | None
+) -> int:
+    assert config.seed is not None
+    seed = config.seed
     limits.require(config.charge_point_count)
     # Said before anything is started, should the password or the certificates not be there, or a port be taken.
     links = WebSocketLinks(config.csms.url, config.csms, seed, Dialect16.subprotocol, guard.password, guard.issue)
@@ -144,6 +152,9 @@ async def _run_guarded(config: RunConfig, records: Path | None, manner: Manner, 
         report.prepare(outputs.report)
     secrets = () if guard.password is None else (guard.password,)
     observing = await Observing.of(plans(config), seed, outputs, manner.say, secrets)
+    keeper = resumed(folder, observing.clock, config, alone=manner.alone)
+    if records is None and config.csms.url is None:
+        records = own_records(folder)
     ending = Ending(manner.say)
     ending.watch_output()
     manner.say(f"fleet: seed {seed}")
@@ -153,7 +164,7 @@ async def _run_guarded(config: RunConfig, records: Path | None, manner: Manner, 
         if outputs.metrics is not None:
             manner.say(f"fleet: metrics at {observing.metrics_url}")
         try:
-            code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending, guard)
+            code = await _run_and_conclude(config, records, manner, outputs, observing, links, ending, guard, keeper)
         finally:
             await ending.settle()
         if observing.metrics is not None and outputs.linger_s and not ending.interrupted:
@@ -172,6 +183,7 @@ async def _run_and_conclude(
     links: WebSocketLinks,
     ending: Ending,
     guard: Guard,
+    keeper: StateKeeper | None,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
@@ -180,7 +192,7 @@ async def _run_and_conclude(
         async with _central(config, records, guard) as central:
             manner.say(f"fleet: {_whom(config, central.url)}")
             links.aim(central.url)
-            end, running = await _run(config, central, manner, outputs, observing, links, ending)
+            end, running = await _run(config, central, manner, outputs, observing, links, ending, keeper)
             ending.over = True
             running.csms_ended = central.ended
             elapsed_s = trio.current_time() - running.started_at
@@ -188,7 +200,7 @@ async def _run_and_conclude(
             # Now, so that the summary knows of what the disk has refused at the very last.
             await observing.trace.close()
         # The CSMS has closed its records by now.
-        return _conclude(end, running, None if records is None else read_records(records, before), elapsed_s)
+        return _conclude(end, running, None if records is None else records_of(records, before, observing), elapsed_s)
 
 
 def _whom(config: RunConfig, url: str) -> str:
@@ -216,6 +228,7 @@ async def _run(
     observing: Observing,
     links: WebSocketLinks,
     ending: Ending,
+    keeper: StateKeeper | None,
 ) -> tuple[End, Run]:
     assert config.seed is not None
     seed, fleet_plans = config.seed, plans(config)
@@ -234,9 +247,11 @@ async def _run(
         links,
         call_timeout_s=config.csms.call_timeout_s,
         run_errand=errands.run,
+        keeper=keeper,
     )
     ramp = trio.CancelScope()
-    async with errands, trio.open_nursery() as everything:
+    end = End.DONE
+    async with errands, finished(keeper), trio.open_nursery() as everything:
         async with trio.open_nursery() as living:
             plant = Plant(
                 fleet=Fleet(surroundings, living),
@@ -268,7 +283,11 @@ async def _run(
                 ending,
                 scenarios,
                 faulting,
+                keeper,
             )
+            if keeper is not None:
+                manner.say(f"fleet: {tell(keeper, observing)}")
+                everything.start_soon(keeper.run, partial(_stop_unkept, running, living.cancel_scope))
             everything.start_soon(ending.cancel_at_once, living.cancel_scope)
             everything.start_soon(observing.watch)
             async with controlled(plant, manner):
@@ -299,8 +318,20 @@ async def _ramp(running: Run, scope: trio.CancelScope) -> None:
     with scope:
         await switch_on(running.fleet, running.plans, running.config.csms.connect_rate_per_s)
         running.note(EventKind.PHASE, f"{len(running.plans)} charge points switched on")
+        if running.keeper is not None:
+            for plan in strays(running.keeper, running.config, running.plans):
+                grow(running.plant, plan)
         freeze()
     running.plant.ramping = False
+
+
+def _stop_unkept(running: Run, living: trio.CancelScope) -> None:
+    """What the charge points do can't be kept any more: stop at once, so that the state holds what the CSMS knows."""
+    assert running.keeper is not None
+    text = f"the state can't be kept any more, stopping: {running.keeper.failure}"
+    running.note(EventKind.ABORT, text)
+    running.manner.say(f"fleet: {text}")
+    living.cancel()
 
 
 async def _until_over(running: Run) -> End:
@@ -367,8 +398,10 @@ async def _drain(running: Run) -> None:
 
 def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
     """Close the books, judge, and say so; returns the exit code."""
-    unreached = _unreached(end, running, elapsed_s)
-    incomplete = tuple(str(why) for why in (running.csms_ended, unreached) if why is not None)
+    unkept = None if running.keeper is None else running.keeper.failure
+    unreached = _unreached(end, running, elapsed_s) if unkept is None else None
+    failures = (running.csms_ended, unreached, unkept and f"the state can't be kept: {unkept}")
+    incomplete = tuple(str(why) for why in failures if why)
     balance, unreadable = _balance(running, records)
     observing, config = running.observing, running.config
     began_at = datetime.fromtimestamp(observing.clock.utc(running.started_at), UTC)

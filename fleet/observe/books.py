@@ -3,7 +3,8 @@
 Four figures must be one and the same: what the meters counted, what StopTransaction reported, what the CSMS
 acknowledged, and what the CSMS's own records say. The first three come from reports, as they happen; the last is read
 at the end, by `compare`. The meters are followed on their own: a Wh that a register gained outside any transaction, or
-that two transactions both claim, shows as a difference.
+that two transactions both claim, shows as a difference. What an earlier run left unfinished is in the books from its
+own beginning.
 
 The records may be those of a CSMS that serves other fleets too. Whose transactions are compared is told by the reports:
 a charge point that tried to connect is ours, whether or not it ever charged, so that what a CSMS makes up about it is
@@ -34,6 +35,7 @@ from fleet.core.reports import (
     RegisterMoved,
     TransactionBound,
     TransactionDelivered,
+    TransactionRestored,
     TransactionStarted,
     TransactionStopped,
 )
@@ -56,6 +58,7 @@ class Balance:
     """
 
     started: int
+    """Begun in this run, or `restored`."""
     stopped: int
     delivered: int
     """StopTransaction acknowledged by the CSMS."""
@@ -85,6 +88,8 @@ class Balance:
     """Recorded of a charge point of ours, and not known to it."""
     different: int = 0
     """Known to both sides, but not the same."""
+    restored: int = 0
+    """Begun in an earlier run that left them unfinished."""
     findings: tuple[str, ...] = ()
     """One line each for what is wrong, `FINDINGS_MAX` of them at most, then how many more."""
 
@@ -120,6 +125,11 @@ class Books:
         """What became of the transaction messages, by action."""
         self.violations: Tally = self._wrong.violations
         """What is wrong by now, by rule; after `compare`, what was wrong in the end."""
+        self.restored: list[tuple[str, TransactionRestored]] = []
+        """What an earlier run left, by charge point."""
+        self.restored_ids: set[tuple[str, int]] = set()
+        """The CSMS's ids of these, as far as they are known."""
+        self._restored_keys: set[tuple[str, str]] = set()
         self.started = 0
         self.stopped = 0
         self.lost_messages = 0
@@ -164,6 +174,7 @@ class Books:
             PowerChanged: self._metered,
             RegisterMoved: self._register_moved,
             TransactionStarted: self._started,
+            TransactionRestored: self._restored,
             TransactionBound: self._bound,
             TransactionStopped: self._stopped,
             TransactionDelivered: self._delivered,
@@ -228,10 +239,35 @@ class Books:
         )
         self._trail(charge_point_id, report.connector, report.meter_start_wh).running += 1
 
+    def _restored(self, charge_point_id: str, report: TransactionRestored) -> None:
+        """What it has taken so far is on its meter; whatever of it was on its way may have arrived and come again."""
+        self.started += 1
+        self.restored.append((charge_point_id, report))
+        self._restored_keys.add((charge_point_id, report.transaction))
+        mark = 0 if report.id_tag is None else id_tag_mark(report.id_tag)
+        entry = Entry(report.connector, report.meter_start_wh, report.meter_stop_wh, None, mark, STARTED | STOPPED)
+        self._open[charge_point_id, report.transaction] = entry
+        if report.transaction_id is not None:
+            self._give_id(charge_point_id, report.transaction, entry, report.transaction_id)
+        trail = self._trail(charge_point_id, report.connector, report.register_wh)
+        if report.meter_stop_wh is None:
+            trail.first_wh -= report.register_wh - report.meter_start_wh
+            trail.running += 1
+        else:
+            self.stopped += 1
+            self.reported_wh += entry.energy_wh
+            trail.first_wh -= entry.energy_wh
+            trail.reported_wh += entry.energy_wh
+
+    def _give_id(self, charge_point_id: str, key: str, entry: Entry, transaction_id: int) -> None:
+        entry.transaction_id = transaction_id
+        if (charge_point_id, key) in self._restored_keys:
+            self.restored_ids.add((charge_point_id, transaction_id))
+
     def _bound(self, charge_point_id: str, report: TransactionBound) -> None:
         entry = self._open.get((charge_point_id, report.transaction))
         if entry is not None:
-            entry.transaction_id = report.transaction_id
+            self._give_id(charge_point_id, report.transaction, entry, report.transaction_id)
 
     def _stopped(self, charge_point_id: str, report: TransactionStopped) -> None:
         entry = self._open.get((charge_point_id, report.transaction))
@@ -321,6 +357,7 @@ class Books:
             duplicated=there.duplicated if there else 0,
             unknown=there.unknown if there else 0,
             different=there.different if there else 0,
+            restored=len(self.restored),
             findings=tuple(findings),
         )
 

@@ -37,7 +37,10 @@ class Fate:
 
 @define
 class Entry:
-    """A transaction of which more is to come. `said_again` is `STARTED`, `STOPPED` or both, as far as it is settled."""
+    """A transaction of which more is to come. `said_again` is `STARTED`, `STOPPED` or both, as far as it is settled.
+
+    `id_tag_mark` is 0 where the id tag isn't known here.
+    """
 
     connector: int
     meter_start_wh: int
@@ -97,11 +100,11 @@ def in_64_bits(transaction_id: int) -> int:
 
 
 def id_tag_mark(id_tag: str) -> int:
-    """An id tag in two bytes: enough to see that a record names another one, whose case doesn't matter.
+    """An id tag in two bytes: enough to see that a record names another one, whose case doesn't matter. Never 0.
 
     (OCPP 1.6 section 7.28: a tag is a CiString20Type.)
     """
-    return crc32(id_tag.lower().encode("utf-8", "surrogatepass")) & 0xFFFF
+    return crc32(id_tag.lower().encode("utf-8", "surrogatepass")) & 0xFFFF or 1
 
 
 class Findings:

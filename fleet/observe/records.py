@@ -8,6 +8,7 @@ A CSMS that was told twice may write it twice, as long as it says the same. What
 double booking.
 """
 
+import math
 import os
 from array import array
 from bisect import bisect_left
@@ -52,8 +53,8 @@ def require_records(path: Path, *, written: bool) -> None:
         raise ConfigurationError(f"--records {path}: {error.strerror or error}") from None
 
 
-def read_records(path: Path, offset: int = 0) -> Iterator[Record]:
-    """The records of a CSMS, JSON lines as `fleet csms --records` writes them, from a byte `offset` on.
+def read_records(path: Path, offset: int = 0, end: float = math.inf) -> Iterator[Record]:
+    """The records of a CSMS, JSON lines as `fleet csms --records` writes them, from a byte `offset` on to the `end`.
 
     The offset is the file's size before the run, where a file is used for several. A last line without its newline is
     a write that was cut short, and is skipped. Raises FleetError, with file and line.
@@ -66,7 +67,11 @@ def read_records(path: Path, offset: int = 0) -> Iterator[Record]:
                     f"{path} has {size} bytes and had {offset} before the run: expected records that only grow"
                 )
             lines.seek(offset)
+            position = offset
             for number, line in enumerate(iter(partial(lines.readline, LINE_MAX_BYTES), b""), start=1):
+                if position >= end:
+                    return
+                position += len(line)
                 where = f"{path}, line {number}" + (f" after byte {offset}" if offset else "")
                 if not line.endswith(b"\n"):
                     if len(line) == LINE_MAX_BYTES:
@@ -215,7 +220,7 @@ class Comparison:
                 break
         else:
             id_tag = record.get("id_tag")
-            if not isinstance(id_tag, str) or id_tag_mark(id_tag) == ours.id_tag_mark:
+            if not isinstance(id_tag, str) or ours.id_tag_mark in (0, id_tag_mark(id_tag)):
                 return
             line = f"{where}: id_tag is another one here than {id_tag!a} in the records"
         self._seen[place] |= _DIFFERENT

@@ -135,6 +135,11 @@ class Exchange:
         return self._flight is not None
 
     @property
+    def asking(self) -> str | None:
+        """The action of the CALL that is not answered yet."""
+        return None if self._flight is None else self._flight.outgoing.action
+
+    @property
     def waiting(self) -> int:
         """How many transaction messages the CSMS has not acknowledged."""
         return len(self._outbox.messages)
@@ -162,6 +167,11 @@ class Exchange:
         self._serving.clear()
         self._expired = None
         return events + self._fail_waiting()
+
+    def left(self, now: float) -> None:
+        """The CALL in flight left no earlier than now: only from now on is its answer waited for."""
+        if self._flight is not None:
+            self._flight.sent_at = now
 
     def accept(self, now: float) -> None:
         """The CSMS has accepted this charge point; what waits in the outbox is backlog."""

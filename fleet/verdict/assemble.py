@@ -295,6 +295,7 @@ def _transactions(board: Board, balance: Balance) -> Transactions:
         delivered=balance.delivered,
         lost=lost_transactions(balance),
         waiting=board.outbox,
+        restored=balance.restored,
         open=balance.open_here,
         abandoned=board.abandoned,
         by_reason=_counts(board.stopped),

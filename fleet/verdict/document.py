@@ -137,6 +137,8 @@ class Transactions:
     by_reason: dict[str, int]
     waiting: int = 0
     """Transaction messages that still waited for an answer when the run ended."""
+    restored: int = 0
+    """Of those started: begun in an earlier run that was cut short."""
 
 
 @frozen

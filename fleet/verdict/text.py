@@ -251,6 +251,7 @@ def _transactions(transactions: Transactions, visits: Mapping[str, int]) -> Iter
         f"{format_count(transactions.delivered)} delivered",
         f"{format_count(transactions.lost)} lost",
         f"{format_count(transactions.open)} still open" if transactions.open else "",
+        f"{format_count(transactions.restored)} of them from an earlier run" if transactions.restored else "",
     )
     if transactions.by_reason:
         by_reason = sorted(transactions.by_reason.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,289 @@
+"""The folder of a state: a SQLite database, and a lock that one run at a time can have.
+
+What has to be outlived is the process, killed at any moment: so a batch is written when SQLite's commit returns, as its
+bytes are the operating system's then (WAL, `synchronous=NORMAL`). They aren't forced to the disk, which would take
+milliseconds for every batch: a machine that loses its power may lose the last batches. That must not pass for a state.
+The lock file has the number of the last batch, written after it: a database that knows of fewer is refused, be it for a
+lost write, a file that somebody left out when copying, or one that was cut short. Beside it stands when the run was
+last seen alive, which is when its charge points lost their power.
+
+Every row has a checksum of its own, as SQLite has none: one bit that fell over is no other meter reading.
+
+A folder belongs to one seed and one fleet (ids, and how many connectors each has), and to the classes that were written
+(`codec.SCHEMA`). It holds what charge points hold, passwords and private keys included, and is its owner's alone.
+"""
+
+import fcntl
+import os
+import sqlite3
+import struct
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import orjson
+from attrs import define, field, frozen
+
+from fleet.errors import ConfigurationError, FleetError
+
+FORMAT = 1
+"""Of the tables here; what is in their rows has the `schema` of whoever writes them."""
+DATABASE, LOCK = "state.sqlite", "lock"
+RECORDS = "records.jsonl"
+"""Where a run's own CSMS keeps its records beside the state."""
+_STAMP = struct.Struct("<qd")
+_TABLES = """
+    CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE progress (batch INTEGER NOT NULL, utc_s REAL NOT NULL);
+    CREATE TABLE memories (charge_point TEXT, part TEXT, value BLOB NOT NULL, checksum INTEGER NOT NULL,
+        PRIMARY KEY (charge_point, part)) WITHOUT ROWID;
+    CREATE TABLE messages (number INTEGER PRIMARY KEY, charge_point TEXT NOT NULL, value BLOB NOT NULL,
+        checksum INTEGER NOT NULL);
+"""
+
+
+class Unwritable(FleetError):
+    """The folder doesn't take what is to be written."""
+
+
+@frozen
+class About:
+    """To what a state belongs; `fleet` names every charge point with how many connectors it has."""
+
+    schema: str
+    version: str
+    seed: int
+    fleet: tuple[tuple[str, int], ...]
+
+
+@define
+class Batch:
+    """What is written at once: rows of parts and of messages, and the numbers of messages that are no more."""
+
+    utc_s: float = 0.0
+    parts: list[tuple[str, str, bytes, int]] = field(factory=list)
+    messages: list[tuple[int, str, bytes, int]] = field(factory=list)
+    settled: list[tuple[int]] = field(factory=list)
+
+
+@frozen
+class Found:
+    """What an earlier run left: parts by name and messages by number, of each charge point."""
+
+    parts: dict[str, dict[str, bytes]] = field(factory=dict)
+    messages: dict[str, list[tuple[int, bytes]]] = field(factory=dict)
+
+
+def checksum(charge_point_id: str, value: bytes) -> int:
+    """Of a row."""
+    return crc32(value, crc32(charge_point_id.encode("utf-8", "surrogatepass")))
+
+
+class Folder:
+    """An open folder. Its methods block; no two may run at once."""
+
+    def __init__(self, path: Path, about: About, seed_given: bool = True) -> None:
+        """Open it, or make a new one; raises ConfigurationError, a line without `--state` before it.
+
+        Where no seed was given that of the folder is used: read it from `about`.
+        """
+        self.path = path
+        self.about = about
+        self.runs = 1
+        """Which run this is, counted from 1."""
+        self.last_utc_s = 0.0
+        """When the run before this one was last seen alive."""
+        self.found = Found()
+        self._batch = 0
+        self._database: sqlite3.Connection | None = None
+        self._lock = self._take()
+        try:
+            self._open(seed_given)
+        except (sqlite3.Error, OSError, KeyError, TypeError, ValueError) as error:
+            self.close()
+            raise ConfigurationError(_wrong_with(path, error)) from None
+        except BaseException:
+            self.close()
+            raise
+
+    # ---- opening -----------------------------------------------------------------------------------------------------
+
+    def _take(self) -> int:
+        """Have the folder, and its lock."""
+        path = self.path
+        try:
+            path.mkdir(mode=0o700, exist_ok=True)
+            names = os.listdir(path)
+            if names and not {DATABASE, LOCK} & set(names):
+                raise ConfigurationError(
+                    f"{path}: expected a folder of its own for the state, this one has other files"
+                )
+            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise ConfigurationError(f"{path}: expected a folder") from None
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise ConfigurationError(f"{path}: another run is using it") from None
+        return lock
+
+    def _open(self, seed_given: bool) -> None:
+        stamp = os.pread(self._lock, _STAMP.size, 0)
+        batch, self.last_utc_s = _STAMP.unpack(stamp) if len(stamp) == _STAMP.size else (0, 0.0)
+        file = self.path / DATABASE
+        if batch and not file.exists():
+            raise ConfigurationError(f"{self.path}: {DATABASE} is missing: the state is lost, use another folder")
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._database = database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")  # and with it no shared memory to be mapped
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        if not batch and not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self._create(database)
+        else:
+            self._resume(database, batch, seed_given)
+
+    def _create(self, database: sqlite3.Connection) -> None:
+        """One transaction: who is killed in it leaves nothing."""
+        about = self.about
+        rows = {
+            "format": str(FORMAT),
+            "schema": about.schema,
+            "version": about.version,
+            "seed": str(about.seed),
+            "fleet": orjson.dumps(about.fleet).decode(),
+            "runs": "1",
+        }
+        database.executescript(f"BEGIN; {_TABLES}")
+        database.executemany("INSERT INTO about VALUES (?, ?)", rows.items())
+        database.execute("INSERT INTO progress VALUES (0, 0.0)")
+        self._commit(0.0)
+
+    def _resume(self, database: sqlite3.Connection, batch: int, seed_given: bool) -> None:
+        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        self._batch, written_utc_s = database.execute("SELECT batch, utc_s FROM progress").fetchone() or (-1, 0.0)
+        if self._batch < batch:
+            raise ConfigurationError(
+                f"{self.path}: {DATABASE} is older than its run was: some of it is missing, use another folder"
+            )
+        self.last_utc_s = max(self.last_utc_s, written_utc_s)
+        rows = dict(database.execute("SELECT name, value FROM about"))
+        self._require(rows, seed_given)
+        self.runs = int(rows["runs"]) + 1
+        self._read(database)
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("UPDATE about SET value = ? WHERE name = 'runs'", (str(self.runs),))
+        self._commit(written_utc_s)
+
+    def _require(self, rows: dict[str, str], seed_given: bool) -> None:
+        """It is the state of this fleet, and can be read."""
+        path, about = self.path, self.about
+        if (rows["format"], rows["schema"]) != (str(FORMAT), about.schema):
+            raise ConfigurationError(
+                f"{path}: written by fleet {rows['version']}, whose charge points remember other things than those of "
+                f"this fleet {about.version}: end that run with the former, or use another folder"
+            )
+        seed = int(rows["seed"])
+        if seed_given and seed != about.seed:
+            raise ConfigurationError(f"{path}: holds a run with seed {seed}, this one has {about.seed}")
+        fleet = tuple((name, count) for name, count in orjson.loads(rows["fleet"]))
+        if fleet != about.fleet:
+            raise ConfigurationError(f"{path}: holds another fleet: {_difference(fleet, about.fleet)}")
+        self.about = About(about.schema, about.version, seed, fleet)
+
+    def _read(self, database: sqlite3.Connection) -> None:
+        found = self.found
+        for charge_point_id, part, value, written in database.execute("SELECT * FROM memories"):
+            self._check(charge_point_id, value, written)
+            found.parts.setdefault(charge_point_id, {})[part] = value
+        for number, charge_point_id, value, written in database.execute("SELECT * FROM messages ORDER BY number"):
+            self._check(charge_point_id, value, written)
+            found.messages.setdefault(charge_point_id, []).append((number, value))
+
+    def _check(self, charge_point_id: Any, value: Any, written: Any) -> None:
+        if not isinstance(value, bytes) or checksum(charge_point_id, value) != written:
+            raise sqlite3.DatabaseError(f"a row of {charge_point_id} is not as it was written")
+
+    # ---- writing -----------------------------------------------------------------------------------------------------
+
+    def write(self, batch: Batch) -> None:
+        """All of it or nothing; raises Unwritable."""
+        database = self._database
+        assert database is not None
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            _each(database, "DELETE FROM messages WHERE number = ?", batch.settled)
+            _each(database, "REPLACE INTO messages VALUES (?, ?, ?, ?)", batch.messages)
+            _each(database, "REPLACE INTO memories VALUES (?, ?, ?, ?)", batch.parts)
+            self._commit(batch.utc_s)
+        except (sqlite3.Error, OSError) as error:
+            with suppress(sqlite3.Error):
+                database.execute("ROLLBACK")
+            raise Unwritable(f"{self.path}: {_reason(error)}") from None
+
+    def stamp(self, utc_s: float) -> None:
+        """The run is alive, though there is nothing to write. A few bytes that never wait for a disk."""
+        os.pwrite(self._lock, _STAMP.pack(self._batch, utc_s), 0)
+
+    def _commit(self, utc_s: float) -> None:
+        assert self._database is not None
+        self._database.execute("UPDATE progress SET batch = ?, utc_s = ?", (self._batch + 1, utc_s))
+        self._database.execute("COMMIT")
+        self._batch += 1
+        self.stamp(utc_s)
+
+    def close(self) -> None:
+        """Let others have it."""
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _each(database: sqlite3.Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    if rows:
+        database.executemany(statement, rows)
+
+
+def _difference(theirs: Sequence[tuple[str, int]], ours: Sequence[tuple[str, int]]) -> str:
+    """In one line: the first charge point that isn't the same."""
+    if len(theirs) != len(ours):
+        return f"{len(theirs)} charge points, this run has {len(ours)}"
+    there, here = next(pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1])
+    return f"{_named(there)} in the place of this run's {_named(here)}"
+
+
+def _named(charge_point: tuple[str, int]) -> str:
+    name, count = charge_point
+    return f"{name} with {count} connector{'s' * (count != 1)}"
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+_OUTSIDE = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+        *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
+    }
+)
+"""Errors that say nothing of what is in the database."""
+
+
+def _wrong_with(path: Path, error: Exception) -> str:
+    """Why a folder can't be opened: there is no room, it isn't ours to write to, or it holds no state any more."""
+    if isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:
+        return f"{path}: {_reason(error)}"
+    what = _reason(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
+    return f"{path}: the state is damaged ({what}): use another folder"
