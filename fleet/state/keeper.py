@@ -8,7 +8,7 @@ When a batch can't be written, because the disk is full or gone, nothing is writ
 gate: whoever has the run is told, and ends it. What the CSMS has been told by then is on the disk.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import trio
@@ -24,6 +24,8 @@ from fleet.state.codec import Codec, Unreadable
 from fleet.state.folder import Batch, Folder, Unwritable
 from fleet.state.page import MemoryPage, Writing
 from fleet.state.restored import LIVES_MAX, after_power_cut, owed
+
+Elsewhere = Callable[[Callable[[Batch], None], Batch], Awaitable[None]]
 
 BATCH_S = 0.025
 ALIVE_S = 0.5
@@ -46,16 +48,25 @@ class Returned:
 class StateKeeper:
     """A `fleet.actors.keeping.Keeper` over an open folder."""
 
-    def __init__(self, folder: Folder, clock: Clock, now: float, *, cars_gone: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        clock: Clock,
+        now: float,
+        *,
+        cars_gone: bool = False,
+        elsewhere: Elsewhere = trio.to_thread.run_sync,
+    ) -> None:
         """Read what an earlier run left; raises ConfigurationError where that can't be.
 
-        `cars_gone`: the drivers of that run have left with their cars.
+        `cars_gone`: the drivers of that run have left with their cars. `elsewhere` is where writing blocks nobody.
         """
         self.failure: str | None = None
         """Why nothing is written any more."""
         self.returned: dict[str, Returned] = {}
         """Whom an earlier run left, by id."""
         self._folder = folder
+        self._elsewhere = elsewhere
         self._clock = clock
         self._writing = Writing(Codec(clock.offset_s))
         self._pages: dict[str, MemoryPage] = {}
@@ -166,7 +177,7 @@ class StateKeeper:
         # Not before the last page was looked at: nothing in the batch is later than that.
         batch.utc_s = self._clock.utc(trio.current_time())
         try:
-            await trio.to_thread.run_sync(self._folder.write, batch)
+            await self._elsewhere(self._folder.write, batch)
         except Unwritable as error:
             self.failure = str(error)
             return

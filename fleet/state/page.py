@@ -70,7 +70,8 @@ class Writing:
         outbox = Outbox(
             waiting,
             self._codec.read(bindings, dict[str, int]),
-            self._codec.read(enqueued, int),
+            # Messages are written without the rest: the last of them may be younger.
+            max(self._codec.read(enqueued, int), waiting[-1].order if waiting else 0),
         )
         memory = ChargePointMemory(
             outbox=outbox, **{name: self._codec.read(value, types[name]) for name, value in simple.items()}

@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from fleet.actors.fleet import Fleet, Surroundings
+from fleet.actors.keeping import Keeper
 from fleet.clock import Clock
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
@@ -81,13 +82,14 @@ async def charge_points(
     configuration: dict[str, str],
     rate_per_s: float = math.inf,
     observer: Observer | None = None,
+    keeper: Keeper | None = None,
 ) -> AsyncIterator[tuple[Fleet, Count]]:
     """`count` charge points of two connectors, booted. What they report is counted, and told to `observer` if given."""
     counted = Count()
     if observer is not None:
         observer.add(counted)
     links = WebSocketLinks(url, CsmsConfig(), 1, Dialect16.subprotocol)
-    surroundings = Surroundings(1, Clock.system(), Dialect16(), observer or counted, links)
+    surroundings = Surroundings(1, Clock.system(), Dialect16(), observer or counted, links, keeper=keeper)
     async with trio.open_nursery() as nursery:
         fleet = Fleet(surroundings, nursery)
         for plan in plans(count, configuration):

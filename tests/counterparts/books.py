@@ -46,6 +46,11 @@ class Books:
         self.central.answers.update(StartTransaction=self._start, StopTransaction=self._stop, MeterValues=self._meter)
         return self
 
+    def taken_over(self, central: ScriptedCentral) -> "Books":
+        """The same books, kept at another central."""
+        self.central = central
+        return self.open()
+
     @property
     def running(self) -> list[Start]:
         """Started, and not stopped yet."""

@@ -11,6 +11,7 @@ from counterparts.scripted import EPOCH_S, ScriptedCentral
 
 from fleet.actors.charge_point import ErrandRunner, RunLink, run_no_errand
 from fleet.actors.fleet import Fleet, Surroundings
+from fleet.actors.keeping import Keeper
 from fleet.actors.supervisor import RestartPolicy
 from fleet.clock import Clock
 from fleet.commands.vocabulary import Command, PlugIn, StartTransaction, StopTransaction, Unplug
@@ -100,6 +101,7 @@ async def world(
     jitter: Callable[[str, int], float] = lambda _name, _failures: 0.5,
     seed: int = 7,
     run_errand: ErrandRunner = run_no_errand,
+    keeper: Keeper | None = None,
     **plan: Any,
 ) -> AsyncIterator[World]:
     """`charge_points` called CP1, CP2, ... that connect at once. Use it under the autojump clock.
@@ -123,6 +125,7 @@ async def world(
             link,
             policy=policy or RestartPolicy(),
             run_errand=run_errand,
+            keeper=keeper,
         )
         made = World(central, Fleet(surroundings, nursery), observer, observer.reports)
         for number in range(1, charge_points + 1):
