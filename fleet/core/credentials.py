@@ -6,12 +6,24 @@ the new ones don't get it in. Neither is given up before one has: a CSMS that wa
 well insist on them when it is back, and a charge point that had forgotten them would stand outside for ever.
 """
 
+import re
+
 from attrs import define, field, frozen
 
 ATTEMPTS = 3
 """How often in a row a connection may fail, for whatever reason, before the other credentials have their turn."""
+_HEX = re.compile("(?:[0-9a-fA-F]{2}){16,20}")
 REFUSALS = frozenset({"tls", "http-401", "http-403"})
 """Reasons of a failed connection that speak of the credentials: the other ones have their turn at once."""
+
+
+def password_of(authorization_key: str) -> bytes:
+    """The password of HTTP basic authentication that an AuthorizationKey stands for.
+
+    OCPP-J 1.6 section 6.1 and the white paper write a password of 16 to 20 bytes as 32 to 40 hexadecimal digits. CSMSs
+    that send the password as it is are many too; nothing but such digits can be taken for them, so all else is one.
+    """
+    return bytes.fromhex(authorization_key) if _HEX.fullmatch(authorization_key) else authorization_key.encode()
 
 
 @frozen

@@ -9,6 +9,7 @@ something else.
 """
 
 import hmac
+import re
 import ssl
 from base64 import b64decode
 from binascii import Error as NotBase64
@@ -26,6 +27,7 @@ Header = tuple[bytes, bytes]
 GOODBYE_MAX_S = 1.0
 _TLS_PROFILES = (2, 3)
 _PASSWORD_PROFILES = (1, 2)
+_HEX = re.compile("(?:[0-9a-fA-F]{2}){16,20}")
 
 
 @frozen
@@ -138,9 +140,18 @@ class Gate:
         if not password:
             return "an empty password"
         accepted = self.accepted(charge_point)
-        if accepted and not any(hmac.compare_digest(password, good.encode()) for good in accepted):
+        if accepted and not any(hmac.compare_digest(password, good) for known in accepted for good in _forms(known)):
             return "a wrong password"
         return None
+
+
+def _forms(password: str) -> tuple[bytes, ...]:
+    """What stands for this password: itself and, where it may be one that is written in hex, the bytes it stands for.
+
+    OCPP-J 1.6 section 6.1 wants an AuthorizationKey so; there are charge points that show the digits themselves.
+    """
+    said = password.encode()
+    return (said, bytes.fromhex(password)) if _HEX.fullmatch(password) else (said,)
 
 
 async def _say_why(secured: "trio.SSLStream[trio.abc.Stream]", stream: trio.abc.Stream) -> None:

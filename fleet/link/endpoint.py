@@ -62,9 +62,10 @@ def _mask_userinfo(url: str) -> str:
     return f"{head}{separator}{shown}@{host}{rest[authority_end:]}"
 
 
-def basic_auth(name: str, password: str) -> Header:
+def basic_auth(name: str, password: str | bytes) -> Header:
     """The header of HTTP basic authentication: charge point id and AuthorizationKey (OCPP security profile 1)."""
-    return b"Authorization", b"Basic " + b64encode(f"{name}:{password}".encode())
+    secret = password if isinstance(password, bytes) else password.encode()
+    return b"Authorization", b"Basic " + b64encode(f"{name}:".encode() + secret)
 
 
 @cache
@@ -177,6 +178,9 @@ class Endpoint:
             found |= {said, credentials}
             if scheme.lower() == "basic":
                 with suppress(ValueError):
+                    password = b64decode(credentials).partition(b":")[2]
+                    # As the CSMS may have given it, too.
+                    found |= {password.hex(), password.hex().upper()}
                     decoded = b64decode(credentials).decode()
                     found |= {decoded, decoded.partition(":")[2]}
         # The longest first: a secret inside another must not leave the rest of that one standing.

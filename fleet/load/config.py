@@ -24,6 +24,7 @@ from fleet.load.distributions import Constant, Distribution, Uniform
 from fleet.load.faults import FaultConfig, Roll
 from fleet.load.faults import mistakes as fault_mistakes
 from fleet.load.objectives import ObjectiveConfig, read_objective
+from fleet.load.security import AUTO, KEY_FORMS
 from fleet.load.security import mistakes as security_mistakes
 from fleet.load.settings import (
     Mistakes,
@@ -138,7 +139,8 @@ class CsmsConfig:
     For TLS: `tls` is a folder made by `fleet certs`, in the place of `ca_file` (who vouches for the CSMS; else whom the
     system trusts), `client_cert` and `client_key` (what charge points show, `{id}` standing for theirs). `secure_url`
     is where security profiles 2 and 3 lead to, if `url` is without TLS. `security_profile` None is what all this comes
-    to (`security.py`).
+    to (`security.py`). `authorization_key_form` is how a password is written that the CSMS gives as AuthorizationKey:
+    "auto" takes 32 to 40 hexadecimal digits for the bytes that they stand for, "text" takes it as it is.
     """
 
     url: Annotated[str | None, Setting(read_url)] = field(default=None, repr=lambda url: repr(url and mask(url)))
@@ -157,6 +159,7 @@ class CsmsConfig:
     client_cert: Name | None = None
     client_key: Name | None = None
     verify: Flag = True
+    authorization_key_form: Annotated[str, Setting(choice(*KEY_FORMS))] = AUTO
 
     def password(self) -> str | None:
         """The password from where it is kept, None when there is none; raises ConfigurationError."""

@@ -7,14 +7,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fleet.actors.charge_point import RunLink
-from fleet.core.credentials import Credentials, OwnCertificate
+from fleet.core.credentials import Credentials, OwnCertificate, password_of
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import ConfigurationError
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import CertificateFiles, Endpoint, basic_auth, endpoint_url
 from fleet.link.websocket import run_link
 from fleet.load.config import CsmsConfig
-from fleet.load.security import CERTIFICATE_PROFILE, TLS_PROFILES, files_of, profile_of, root_of
+from fleet.load.security import CERTIFICATE_PROFILE, TEXT, TLS_PROFILES, files_of, profile_of, root_of
 from fleet.randomness import unit
 
 
@@ -77,7 +77,10 @@ class WebSocketLinks:
             url = self._config.secure_url
         url = endpoint_url(url, charge_point_id)
         secure, shows = urlsplit(url).scheme == "wss", profile == CERTIFICATE_PROFILE
-        password = credentials.authorization_key or self._password
+        key = credentials.authorization_key
+        password: str | bytes | None = self._password
+        if key is not None:
+            password = key if self._config.authorization_key_form == TEXT else password_of(key)
         return Endpoint(
             url,
             self._subprotocols,

@@ -33,8 +33,10 @@ TLS_PROFILES = (2, 3)
 CERTIFICATE_PROFILE = 3
 WHAT = ("nothing", "a password", "a password over TLS", "a certificate of each charge point's own over TLS")
 NOT_VERIFIED = "TLS certificates are NOT verified (verify = false): whoever answers is taken for the CSMS"
-_FLAGS = ("security_profile", "secure_url", "tls", "ca_file", "client_cert", "client_key", "verify")
-FLAGS = {name: name for name in _FLAGS}
+KEY_FORMS = AUTO, TEXT = ("auto", "text")
+"""How a password is written that the CSMS gives as AuthorizationKey."""
+_TLS_FLAGS = ("secure_url", "tls", "ca_file", "client_cert", "client_key", "verify")
+FLAGS = {name: name for name in ("security_profile", "authorization_key_form", *_TLS_FLAGS)}
 """The attributes of the parsed arguments, and of `CsmsConfig`."""
 _PASSWORD_VARIABLE = "FLEET_CSMS_PASSWORD"  # noqa: S105, RUF100  # the name of a variable
 
@@ -59,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser, url: Callable[[str], object])
         type=url,
         metavar="URL",
         help="the CSMS over TLS (wss), for profiles 2 and 3 beside a --url without TLS",
+    )
+    add(
+        "--authorization-key-form",
+        choices=KEY_FORMS,
+        help="how the CSMS writes a password that it gives as AuthorizationKey: auto takes 32 to 40 hexadecimal digits "
+        "for the bytes that they stand for, text takes it as it is (default: auto)",
     )
     add("--no-verify", dest="verify", action="store_false", default=None, help="take any certificate of the CSMS")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet.core.credentials import ATTEMPTS, REFUSALS, Credentials, OwnCertificate, Trial
+from fleet.core.credentials import ATTEMPTS, REFUSALS, Credentials, OwnCertificate, Trial, password_of
 
 OLD, NEW = Credentials(1, "the-old-password"), Credentials(2, "the-new-password")
 
@@ -49,3 +49,22 @@ def test_no_secret_is_in_what_is_printed_of_them() -> None:
     assert "password" not in shown
     assert "private" not in shown
     assert "the chain" in shown
+
+
+@pytest.mark.parametrize(
+    ("key", "password"),
+    [
+        ("00ff" * 10, bytes.fromhex("00ff" * 10)),
+        ("646B327130726675327130662D326630726467", b"dk2q0rfu2q0f-2f0rdg"),
+        ("0123456789abcdef" * 2, bytes.fromhex("0123456789abcdef" * 2)),
+        # Too few digits for a password of 16 bytes, half a byte, and no digits at all.
+        ("0123456789abcdef", b"0123456789abcdef"),
+        ("a" * 33, b"a" * 33),
+        ("z" * 40, b"z" * 40),
+        ("pässword-of-letters", "pässword-of-letters".encode()),
+    ],
+)
+def test_an_authorization_key_of_32_to_40_hex_digits_stands_for_the_bytes_of_the_password(
+    key: str, password: bytes
+) -> None:
+    assert password_of(key) == password

@@ -129,6 +129,13 @@ async def test_where_no_password_is_known_any_is_good_as_long_as_there_is_one() 
         assert await bench.refused() == 401
 
 
+async def test_a_password_in_hex_is_good_as_digits_and_as_the_bytes_that_they_stand_for() -> None:
+    async with guarded(Security(1, password="00ff" * 10)) as bench:
+        await bench.knock(said=basic(CP, "00ff" * 10))
+        await bench.knock(said=b"Basic " + b64encode(b"CP0001:" + bytes.fromhex("00ff" * 10)))
+        assert await bench.refused(said=basic(CP, "00FF" * 10)) == 401
+
+
 async def test_what_was_tried_is_in_no_record() -> None:
     async with guarded(Security(1, password="the-right-one")) as bench:
         await bench.refused(said=basic(CP, "tr1ed-in-vain"))

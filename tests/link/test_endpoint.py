@@ -1,5 +1,7 @@
 """Endpoints: the URL of OCPP-J section 3.1.1, and secrets that stay where they are."""
 
+from base64 import b64encode
+
 import pytest
 
 from fleet.errors import ConfigurationError
@@ -128,3 +130,10 @@ def test_foreign_text_is_redacted_in_whatever_form_the_secret_comes_back() -> No
 def test_a_password_given_as_a_header_is_redacted_in_the_clear_too() -> None:
     endpoint = Endpoint("ws://csms.example/", headers=(basic_auth("CP1", "s3cret"),))
     assert endpoint.redact("bad password s3cret for CP1") == "bad password *** for CP1"
+
+
+def test_a_password_that_is_no_text_is_redacted_in_either_form() -> None:
+    secret = bytes(range(200, 220))
+    endpoint = Endpoint("ws://csms/CP1", headers=(basic_auth("CP1", secret),))
+    shown = endpoint.redact(f"{secret.hex()} {secret.hex().upper()} {b64encode(b'CP1:' + secret).decode()}")
+    assert shown == "*** *** ***"

@@ -170,6 +170,22 @@ def test_a_password_that_the_csms_gave_goes_before_the_one_of_the_run() -> None:
     assert "what-the-csms-gave" not in repr(given)
 
 
+@pytest.mark.parametrize(
+    ("form", "password"), [({}, bytes(range(20))), ({"authorization_key_form": "text"}, bytes(range(20)).hex())]
+)
+def test_a_password_that_the_csms_gave_in_hex_is_shown_as_bytes_unless_told_otherwise(
+    form: dict[str, str], password: str | bytes
+) -> None:
+    _, endpoint_for = endpoints(csms(url=WS, **form), PASSWORD)
+    given = endpoint_for(Credentials(1, bytes(range(20)).hex()))
+    assert given.headers == (basic_auth("CP 1", password),)
+
+
+def test_the_password_of_the_run_is_a_password_and_no_authorization_key() -> None:
+    first, _ = endpoints(csms(url=WS), "00ff" * 10)
+    assert first.headers == (basic_auth("CP 1", "00ff" * 10),)
+
+
 def test_a_raised_profile_leads_to_the_secure_url(tmp_path: Path) -> None:
     layout = pki(tmp_path, "CP 1")
     config = csms(url=WS, secure_url="wss://secure.example/{id}/x", tls=str(tmp_path))
