@@ -44,9 +44,13 @@ class SetPingInterval:
 
 @frozen
 class UseCredentials:
-    """Connect with these from the next time on; the connection that stands stays as it is."""
+    """Connect with these from the next time on; the connection that stands stays as it is.
+
+    `roots` (PEM) vouch for the CSMS beside those that the link knows by itself: the CSMS had them installed.
+    """
 
     credentials: Credentials
+    roots: tuple[str, ...] = ()
 
 
 @frozen

@@ -17,7 +17,7 @@ from fleet.core.credentials import Credentials, OwnCertificate, Trial
 from fleet.core.effects import CloseLink, UseCredentials
 from fleet.core.keys import find, normal
 from fleet.core.reports import CredentialsSettled
-from fleet.words import ConfigurationStatus
+from fleet.words import CertificateUse, ConfigurationStatus
 
 if TYPE_CHECKING:
     from fleet.core.answers import KeyChange
@@ -68,9 +68,9 @@ def start(charge_point: ChargePoint) -> None:
     proven, proposed = _proven(charge_point), charge_point.memory.proposed
     if proposed is not None:
         charge_point.trial = Trial(proven, proposed)
-        charge_point.effect(UseCredentials(proposed))
-    elif proven != Credentials(charge_point.plan.security.profile):
-        charge_point.effect(UseCredentials(proven))
+        _connect_with(charge_point, proposed)
+    elif proven != Credentials(charge_point.plan.security.profile) or _roots(charge_point):
+        _connect_with(charge_point, proven)
 
 
 def link_up(charge_point: ChargePoint, now: float) -> None:
@@ -88,7 +88,22 @@ def connect_failed(charge_point: ChargePoint, report: ConnectFailed) -> None:
     """Not let in: perhaps with the other ones. The link tries again when it would have anyway."""
     trial = charge_point.trial
     if trial is not None and trial.failed(report.reason):
-        charge_point.effect(UseCredentials(trial.credentials))
+        _connect_with(charge_point, trial.credentials)
+
+
+def roots_changed(charge_point: ChargePoint) -> None:
+    """The CSMS installed a root that vouches for it, or had one deleted: that counts from the next connection on."""
+    trial = charge_point.trial
+    _connect_with(charge_point, _proven(charge_point) if trial is None else trial.credentials)
+
+
+def _connect_with(charge_point: ChargePoint, credentials: Credentials) -> None:
+    charge_point.effect(UseCredentials(credentials, _roots(charge_point)))
+
+
+def _roots(charge_point: ChargePoint) -> tuple[str, ...]:
+    store = charge_point.memory.certificates
+    return () if store is None else store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT)
 
 
 def _take_up(charge_point: ChargePoint, wanted: Credentials) -> None:
@@ -104,7 +119,7 @@ def _take_up(charge_point: ChargePoint, wanted: Credentials) -> None:
         return
     charge_point.memory.proposed = wanted
     charge_point.trial = Trial(_proven(charge_point), wanted)
-    charge_point.effect(UseCredentials(wanted))
+    _connect_with(charge_point, wanted)
     if not charge_point.memory.away and charge_point.ending is None:
         charge_point.effect(CloseLink())
 

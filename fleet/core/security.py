@@ -154,6 +154,8 @@ def _install(charge_point: ChargePoint, outcome: Recognised) -> InstallStatus:
         # The one that it follows stays, to fall back on; those before it go.
         store.keep_last(root.use)
     store.install(root)
+    if root.use is CertificateUse.CENTRAL_SYSTEM_ROOT:
+        reconnection.roots_changed(charge_point)
     return InstallStatus.ACCEPTED
 
 
@@ -163,7 +165,11 @@ def _checks_roots(charge_point: ChargePoint) -> bool:
 
 def certificate_unwanted(charge_point: ChargePoint, message_id: str, request: CertificateUnwanted) -> None:
     """DeleteCertificate.req. The own certificate isn't deleted by it: its hash is in no store."""
-    found = kept(charge_point).delete(request.certificate)
+    store = kept(charge_point)
+    before = store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT)
+    found = store.delete(request.certificate)
+    if store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT) != before:
+        reconnection.roots_changed(charge_point)
     status = DeleteStatus.ACCEPTED if found else DeleteStatus.NOT_FOUND
     charge_point.respond(message_id, charge_point.dialect.certificate_unwanted_response(status))
 

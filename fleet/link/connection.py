@@ -16,7 +16,6 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed
 from fleet.commands.impairments import Direction, NetworkFault
-from fleet.core.credentials import Credentials
 from fleet.core.effects import (
     CloseLink,
     ImpairLink,
@@ -28,7 +27,7 @@ from fleet.core.effects import (
 )
 from fleet.core.reports import FrameReceived, LinkReport, LinkUp
 from fleet.link.dialling import Limits, dial
-from fleet.link.endpoint import Endpoint
+from fleet.link.endpoint import Endpoint, EndpointFor
 from fleet.link.failures import Failure, connection_ended, library_failed, slow_reader
 from fleet.link.faults import Draw, Faults, FrameFaults, Held
 from fleet.link.wire import Opened, OpenStream, StageFailed, Wire
@@ -53,7 +52,7 @@ class Connection:
     open_stream: OpenStream | None
     limits: Limits
     draw: Draw
-    endpoint_for: Callable[[Credentials], Endpoint] | None = None
+    endpoint_for: EndpointFor | None = None
     following: Endpoint | None = None
     ping_interval_s: float = 0.0
     ping_at: float = math.inf
@@ -117,7 +116,7 @@ class Connection:
         elif isinstance(order, OpenLink):
             self.asked = None
         elif isinstance(order, UseCredentials) and self.endpoint_for is not None:
-            self.following = self.endpoint_for(order.credentials)
+            self.following = self.endpoint_for(order.credentials, order.roots)
 
     def discard_stale_orders(self) -> None:
         """Frames from before the connection are dropped, the other orders hold."""

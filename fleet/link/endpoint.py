@@ -9,6 +9,7 @@ import os
 import re
 import ssl
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from attrs import field, frozen
 
-from fleet.core.credentials import OwnCertificate
+from fleet.core.credentials import Credentials, OwnCertificate
 from fleet.errors import ConfigurationError
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
@@ -185,6 +186,10 @@ class Endpoint:
                     found |= {decoded, decoded.partition(":")[2]}
         # The longest first: a secret inside another must not leave the rest of that one standing.
         return sorted((secret for secret in found if secret), key=len, reverse=True)
+
+
+EndpointFor = Callable[[Credentials, tuple[str, ...]], Endpoint]
+"""Where to connect with these credentials, trusting whom these roots (PEM) vouch for too."""
 
 
 def endpoint_url(template: str, charge_point_id: str) -> str:

@@ -15,13 +15,12 @@ import trio
 from attrs import define
 
 from fleet.actors.mailbox import Address, Mailbox, MailboxClosed
-from fleet.core.credentials import Credentials
 from fleet.core.effects import LinkOrder, OpenLink
 from fleet.core.reports import ConnectFailed, LinkDown, LinkReport
 from fleet.link.backoff import Backoff
 from fleet.link.connection import Connection, Gate
 from fleet.link.dialling import Limits as Limits
-from fleet.link.endpoint import Endpoint
+from fleet.link.endpoint import Endpoint, EndpointFor
 from fleet.link.failures import Failure
 from fleet.link.faults import Draw
 from fleet.link.wire import OpenStream
@@ -40,7 +39,7 @@ async def run_link(
     backoff: Backoff = _BACKOFF,
     open_stream: OpenStream | None = None,
     limits: Limits = _LIMITS,
-    endpoint_for: Callable[[Credentials], Endpoint] | None = None,
+    endpoint_for: EndpointFor | None = None,
     draw: Draw = lambda _: 0.5,
 ) -> None:
     """Keep one charge point connected until a `CloseLink(reconnect=False)`, or until either mailbox is closed.

@@ -2,7 +2,8 @@
 
 import ssl
 from collections.abc import Callable
-from functools import cached_property, partial
+from contextlib import suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,9 @@ from fleet.load.config import CsmsConfig
 from fleet.load.security import CERTIFICATE_PROFILE, TEXT, TLS_PROFILES, files_of, profile_of, root_of
 from fleet.randomness import unit
 
+CONTEXTS_MAX = 64
+"""TLS contexts that are kept: charge points that trust the same roots share one, and a fleet is told the same."""
+
 
 class WebSocketLinks:
     """Makes WebSocket links; raises `ConfigurationError` for a URL, password or CA file that can't be used.
@@ -24,8 +28,9 @@ class WebSocketLinks:
     `password`, if given, stands in for what the configuration names. Without a `url` yet, `aim` has to follow. `issue`
     makes the certificates of charge points where no files are named.
 
-    All links share one TLS context, or two where some show a certificate and some don't: a context is half a MiB with
-    the system's authorities in it, and a certificate is kept by the connection that it was loaded for.
+    All links that trust the same roots share one TLS context, or two where some show a certificate and some don't: a
+    context is half a MiB with the system's authorities in it, and a certificate is kept by the connection that it was
+    loaded for.
     """
 
     def __init__(
@@ -45,9 +50,10 @@ class WebSocketLinks:
         self._issue = issue
         self._profile = profile_of(config, password=self._password is not None)
         self._backoff = Backoff(base_s=config.backoff_base_s, cap_s=config.backoff_max_s)
+        self._trusting = lru_cache(CONTEXTS_MAX)(self._context)
         if config.secure_url is not None or (url or "").startswith("wss:"):
             # Said at once if it can't be used.
-            assert self._context is not None
+            self._trusting((), False)
         if url is not None:
             self.aim(url)
 
@@ -63,15 +69,15 @@ class WebSocketLinks:
         draw = partial(_drawn, self._seed, f"{plan.id}/{incarnation}/faults")
         return partial(
             run_link,
-            endpoint_for(Credentials(self._profile)),
+            endpoint_for(Credentials(self._profile), ()),
             jitter=jitter,
             backoff=self._backoff,
             endpoint_for=endpoint_for,
             draw=draw,
         )
 
-    def _endpoint(self, charge_point_id: str, credentials: Credentials) -> Endpoint:
-        """Where to connect with these credentials, and what to show there."""
+    def _endpoint(self, charge_point_id: str, credentials: Credentials, roots: tuple[str, ...]) -> Endpoint:
+        """Where to connect with these credentials, what to show there, and whom to trust beside those of the run."""
         profile, url = credentials.security_profile, self._url
         if profile in TLS_PROFILES and self._config.secure_url is not None:
             url = self._config.secure_url
@@ -85,7 +91,7 @@ class WebSocketLinks:
             url,
             self._subprotocols,
             () if password is None or shows else (basic_auth(charge_point_id, password),),
-            None if not secure else self._showing_context if shows else self._context,
+            self._trusting(roots, shows) if secure else None,
             self._certificate(charge_point_id, credentials) if secure and shows else None,
         )
 
@@ -103,13 +109,17 @@ class WebSocketLinks:
         context.load_default_certs()
         return context
 
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        return _ssl_context(root_of(self._config), verify=self._config.verify)
-
-    @cached_property
-    def _showing_context(self) -> ssl.SSLContext:
-        return _ssl_context(root_of(self._config), verify=self._config.verify)
+    def _context(self, roots: tuple[str, ...], shows: bool) -> ssl.SSLContext:
+        """TLS that trusts these roots (PEM) too; one of its own for those who show a certificate."""
+        context = _ssl_context(root_of(self._config), verify=self._config.verify)
+        for root in roots:
+            # What the CSMS had installed was judged before; should this library differ, it vouches for nobody.
+            with suppress(ssl.SSLError):
+                context.load_verify_locations(cadata=root)
+        if roots:
+            # A root that the former one signed counts by itself: the former one may have been deleted by now.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return context
 
 
 def _drawn(seed: int, name: str, what: int | str) -> float:

@@ -75,7 +75,7 @@ async def home(gate: Gate | None = None) -> AsyncIterator[Home]:
             nursery.start_soon(server.serve_stream, theirs)
             return ours
 
-        def endpoint_for(credentials: Credentials) -> Endpoint:
+        def endpoint_for(credentials: Credentials, _roots: tuple[str, ...] = ()) -> Endpoint:
             return Endpoint(f"ws://csms/{CP}", headers=(basic_auth(CP, credentials.authorization_key or FIRST),))
 
         def link(_plan: ChargePointPlan, _incarnation: int) -> RunLink:

@@ -7,13 +7,15 @@ from counterparts.charge_point_bench import Bench
 
 from fleet.commands.vocabulary import Disconnect, SetConfiguration
 from fleet.core import reconnection
+from fleet.core.answers import CertificateHash
+from fleet.core.certificates import CertificateStore, KnownCertificate
 from fleet.core.credentials import Credentials, OwnCertificate
 from fleet.core.effects import Answer, CloseLink, SendFrame, UseCredentials
 from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan, ConnectorPlan, SecurityPlan
 from fleet.core.reports import ConnectFailed, CredentialsSettled
-from fleet.words import ConnectorStatus
+from fleet.words import CertificateUse, ConnectorStatus, HashAlgorithm
 
 NEW, NEWER = "the-new-password-2", "the-newest-password-3"
 EVERYWHERE = frozenset({0, 1, 2, 3})
@@ -283,3 +285,41 @@ def test_whose_network_cable_is_out_does_not_come_back_before_it_is_in() -> None
     assert told(on, "AuthorizationKey", NEW) is None
     assert not came_back(on)
     assert used(on) == [Credentials(1, NEW)]
+
+
+# ---- roots -----------------------------------------------------------------------------------------------------------
+
+
+def trusted(on: Bench) -> list[tuple[str, ...]]:
+    """The roots that the link was told to trust since the boot."""
+    return [effect.roots for effect in on.effects if isinstance(effect, UseCredentials)]
+
+
+def known_root(pem: str) -> KnownCertificate:
+    known_by = CertificateHash(HashAlgorithm.SHA256, pem, pem, "1")
+    return KnownCertificate(CertificateUse.CENTRAL_SYSTEM_ROOT, pem, (known_by,))
+
+
+def test_a_root_that_was_installed_counts_from_the_next_connection_on_and_with_whatever_is_shown() -> None:
+    on = booted()
+    on.memory.certificates = CertificateStore((known_root("ROOT"),))
+    reconnection.roots_changed(on.machine)
+    on.call("ClearCache", {})
+    assert trusted(on) == [("ROOT",)]
+    assert not came_back(on)
+    change(on, "AuthorizationKey", NEW)
+    assert used(on)[-1] == Credentials(1, NEW)
+    # One that changes while credentials are on trial changes nothing about whose turn it is.
+    on.memory.certificates.install(known_root("ANOTHER"))
+    reconnection.roots_changed(on.machine)
+    on.cut()
+    refused(on)
+    assert used(on)[-2:] == [Credentials(1, NEW), Credentials(1)]
+    assert trusted(on) == [("ROOT",), ("ROOT",), ("ROOT", "ANOTHER"), ("ROOT", "ANOTHER")]
+
+
+def test_installed_roots_count_after_a_reboot_too() -> None:
+    memory = booted().memory
+    memory.certificates = CertificateStore((known_root("ROOT"),))
+    again = bench(memory=memory)
+    assert (used(again), trusted(again)) == ([Credentials(1)], [("ROOT",)])

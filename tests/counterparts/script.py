@@ -210,7 +210,7 @@ class Stage:
         return spoken
 
 
-def _endpoint(credentials: Credentials) -> Endpoint:
+def _endpoint(credentials: Credentials, _roots: tuple[str, ...] = ()) -> Endpoint:
     """Where it connects to, and with what: a password in security profiles 1 and 2. There is no TLS on the stage."""
     shown = basic_auth(CP, credentials.authorization_key or PASSWORD)
     return Endpoint(f"ws://central/ocpp/{CP}", headers=(shown,) if credentials.security_profile in (1, 2) else ())

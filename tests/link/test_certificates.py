@@ -193,7 +193,7 @@ async def test_other_credentials_are_for_the_next_connection(lab: ModuleType, tm
     layout = pki(tmp_path, CP)
     async with central(security(layout, 2, PASSWORD)) as server:
 
-        def endpoint_for(credentials: Credentials) -> Endpoint:
+        def endpoint_for(credentials: Credentials, _roots: tuple[str, ...] = ()) -> Endpoint:
             return endpoint(server, layout, password=credentials.authorization_key)
 
         options = {"limits": lab.UNHURRIED, "backoff": lab.NO_WAIT, "endpoint_for": endpoint_for}
@@ -222,7 +222,7 @@ async def test_what_a_connection_was_opened_with_is_in_no_report_of_its_end(
             await socket.get_message()
             await socket.aclose(1008, f"you said {said}")
 
-    def endpoint_for(credentials: Credentials) -> Endpoint:
+    def endpoint_for(credentials: Credentials, _roots: tuple[str, ...] = ()) -> Endpoint:
         assert credentials.authorization_key is not None
         return Endpoint("ws://csms.invalid/CP1", headers=(basic_auth("CP1", credentials.authorization_key),))
 

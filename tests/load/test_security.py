@@ -159,7 +159,8 @@ def endpoints(config: CsmsConfig, password: str | None = None, **options: Any) -
     links = WebSocketLinks(config.url, config, 1, Dialect16.subprotocol, password, **options)
     (plan,) = plans(structure({"charge_points": [{"id": "CP 1"}]}, "test"))
     run: Any = links(plan, 1)
-    return run.args[0], run.keywords["endpoint_for"]
+    endpoint_for = run.keywords["endpoint_for"]
+    return run.args[0], lambda credentials, *roots: endpoint_for(credentials, roots)
 
 
 def test_a_password_that_the_csms_gave_goes_before_the_one_of_the_run() -> None:
@@ -201,6 +202,20 @@ def test_a_raised_profile_leads_to_the_secure_url(tmp_path: Path) -> None:
     )
     assert second.ssl_context is not third.ssl_context
     assert endpoint_for(Credentials(3)).ssl_context is third.ssl_context
+
+
+def test_those_who_trust_the_same_roots_share_a_context_and_a_root_that_is_none_vouches_for_nobody(
+    tmp_path: Path,
+) -> None:
+    pki(tmp_path / "first")
+    second = pki(tmp_path / "second").root.read_text()
+    first, endpoint_for = endpoints(csms(url=WSS, tls=str(tmp_path / "first"), password_env="X"), PASSWORD)
+    with_both = endpoint_for(Credentials(2), second)
+    assert len(first.ssl_context.get_ca_certs()) == 1
+    assert len(with_both.ssl_context.get_ca_certs()) == 2
+    assert endpoint_for(Credentials(2), second).ssl_context is with_both.ssl_context
+    assert endpoint_for(Credentials(2)).ssl_context is first.ssl_context
+    assert len(endpoint_for(Credentials(2), "no certificate at all").ssl_context.get_ca_certs()) == 1
 
 
 def test_a_certificate_that_the_csms_signed_goes_before_the_file(tmp_path: Path) -> None:
