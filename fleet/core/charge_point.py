@@ -6,10 +6,10 @@ facts for the observer, or the wish to restart or end. Time passes only through 
 Nothing here waits, reads a clock or draws a random number, so that a charge point can live a year in a test's second.
 
 What must survive a reboot is in the `ChargePointMemory` that is handed in; everything else dies with the machine.
-The conversation is here; what the CSMS may ask is in `service.py`, what it answered in `outcomes.py`, what outsiders
-may ask in `instructions.py`; transactions are in `delivery.py`, the connectors' statuses in `views.py`, the power that
-charging profiles leave them in `charging_limits.py`, what the clock causes in `pulse.py`, and firmware, logs and
-certificates in `maintenance.py`.
+The conversation is here, its beginning in `booting.py`; what the CSMS may ask is in `service.py`, what it answered in
+`outcomes.py`, what outsiders may ask in `instructions.py`; transactions are in `delivery.py`, the connectors' statuses
+in `views.py`, the power that charging profiles leave them in `charging_limits.py`, what the clock causes in `pulse.py`,
+and firmware, logs and certificates in `maintenance.py`.
 """
 
 import math
@@ -20,6 +20,7 @@ from fleet.commands.vocabulary import ChangeAvailability, ConnectorCommand
 from fleet.core import (
     absence,
     admission,
+    booting,
     charging_limits,
     delivery,
     emergency,
@@ -33,7 +34,6 @@ from fleet.core import (
     updating,
     views,
 )
-from fleet.core.answers import Booted
 from fleet.core.authorization import Authorizer
 from fleet.core.charging_limits import ChargingLimits
 from fleet.core.configuration import Configuration
@@ -42,13 +42,12 @@ from fleet.core.dialect import Dialect, Said
 from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, SetPingInterval
 from fleet.core.errands import ErrandEnded
 from fleet.core.instructions import Ending, Instruct
-from fleet.core.keys import INTEGER_MAX
 from fleet.core.memory import ChargePointMemory
 from fleet.core.oracle import Oracle
 from fleet.core.orders import ApplySettings, ConnectorOrder, DenyAuthorization, GrantAuthorization, TakeReading
 from fleet.core.plan import ChargePointPlan
 from fleet.core.pulse import Pulse
-from fleet.core.quartz import UTC_MAX_S, shown_utc_s
+from fleet.core.quartz import shown_utc_s
 from fleet.core.registration import Registration
 from fleet.core.reports import (
     Answered,
@@ -67,7 +66,6 @@ from fleet.core.reports import (
     PowerChanged,
     PoweredUp,
     ProtocolViolated,
-    Registered,
     RegisterMoved,
     StatusChanged,
     TransactionStarted,
@@ -209,7 +207,7 @@ class ChargePoint:
             case Answered():
                 self._answered(message)
             case LinkUp():
-                self._link_up(now)
+                booting.link_up(self, now)
             case LinkDown():
                 self._link_down(now)
             case CableChanged():
@@ -229,7 +227,7 @@ class ChargePoint:
         """Do what has become due."""
         self._take(self.exchange.tick(now), now)
         if now >= self.registration.deadline:
-            self.boot(now)
+            booting.boot(self, now)
         if now >= self.pulse.heartbeat_at:
             self.pulse.beat(now)
             if self.speaking:
@@ -388,59 +386,6 @@ class ChargePoint:
                     self.observe(ProtocolViolated(event.rule, event.detail, now))
                 case Lost():
                     delivery.lost(self, event.outgoing, event.reason, now)
-
-    def boot(self, now: float) -> None:
-        """Ask to be let in, if there is anybody to ask."""
-        if self.online:
-            self.registration.asked()
-            self.say(self.dialect.boot(self.plan), now)
-        else:
-            self.registration.deadline = math.inf
-
-    def booted(self, answer: Booted, now: float) -> None:
-        """BootNotification.conf: let in, or not (yet)."""
-        self.set_clock(answer.utc_s, now)
-        self.registration.answered(answer, now)
-        self.observe(Registered(now, answer.status, answer.interval_s))
-        if not self.registration.accepted:
-            self.exchange.suspend(pending=not self.registration.rejected)
-            return
-        if answer.interval_s > 0:
-            # Section 4.2: the interval of an accepting answer is the heartbeat interval from here on.
-            self.configuration.set("HeartbeatInterval", str(min(answer.interval_s, INTEGER_MAX)))
-        self.configure(now)
-        self._open(now)
-
-    def _open(self, now: float) -> None:
-        """Accepted and online: catch up on what the CSMS doesn't know yet."""
-        self.speaking_since = now
-        self.exchange.accept(now)
-        views.tell_all(self)
-        maintenance.opened(self, now)
-        self.pulse.begin(now)
-
-    def set_clock(self, utc_s: float, now: float) -> None:
-        """The CSMS's time is the charge point's (sections 4.2 and 4.6), unless no calendar has room around it."""
-        if not 0 <= utc_s < UTC_MAX_S:
-            return
-        self.utc_offset_s = utc_s - now
-        if self.memory.quartz is not None:
-            self.memory.quartz.set(now)
-        self.align(now)
-        charging_limits.refresh(self, now)
-
-    def _link_up(self, now: float) -> None:
-        self.online = True
-        self.oracle.connected()
-        absence.link_up(self)
-        reconnection.link_up(self, now)
-        self.exchange.link_up(now)
-        self._effects.append(SetPingInterval(self.configuration.websocket_ping_interval_s))
-        self.registration.link_up(now)
-        if self.registration.accepted:
-            self._open(now)
-        elif now >= self.registration.deadline:
-            self.boot(now)
 
     def _link_down(self, now: float) -> None:
         self.online = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fleet.core import admission, delivery, dictation, notices, security, service_local, views
+from fleet.core import admission, booting, delivery, dictation, notices, security, service_local, views
 from fleet.core.answers import (
     Acknowledged,
     Booted,
@@ -49,7 +49,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         case TimeTold():
             if dictator is None:
                 charge_point.pulse.heartbeat_waiting = False
-            charge_point.set_clock(answer.utc_s, now)
+            booting.set_clock(charge_point, answer.utc_s, now)
         case IdTagJudged():
             if dictator is None:
                 request = cast(AuthorizationRequested, context)
@@ -60,7 +60,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
         case TransactionClosed():
             delivery.closed(charge_point, outgoing, answer, now)
         case Booted():
-            charge_point.booted(answer, now)
+            booting.booted(charge_point, answer, now)
     if dictator is not None:
         dictation.completed(charge_point, dictator, event, answer, now)
 

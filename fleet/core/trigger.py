@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet.core import security, updating, uploading
+from fleet.core import booting, security, updating, uploading
 from fleet.core.orders import TakeReading
 from fleet.words import ReadingContext, Trigger, TriggerStatus
 
@@ -57,7 +57,7 @@ def _judge(charge_point: ChargePoint, request: TriggerWanted) -> TriggerStatus:
 def _say(charge_point: ChargePoint, request: TriggerWanted, now: float) -> None:
     match request.message:
         case Trigger.BOOT_NOTIFICATION:
-            charge_point.boot(now)
+            booting.boot(charge_point, now)
         case Trigger.HEARTBEAT:
             charge_point.send_heartbeat(now, asked_for=True)
         case Trigger.METER_VALUES:
