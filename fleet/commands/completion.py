@@ -237,8 +237,9 @@ def _values(argument: Argument, current: Token, world: CompletionData) -> Iterat
         if not begun:
             yield Candidate("{}", start, "the payload")
     elif argument.choices:
-        wanted = letters(begun)
-        yield from (Candidate(choice, start) for choice in argument.choices if letters(choice).startswith(wanted))
+        wanted, meanings = letters(begun), argument.meanings
+        fitting = (choice for choice in argument.choices if letters(choice).startswith(wanted))
+        yield from (Candidate(choice, start, meanings.get(choice, "")) for choice in fitting)
     elif argument.kind is bool and current.name is not None:
         yield from (Candidate(word, start) for word in _beginning(("true", "false"), begun))
     elif argument.completes is not None:

@@ -1,12 +1,16 @@
 """Help, made of the command classes: the overview, each command with its arguments and examples, the README's table."""
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 
 from fleet.commands.completion import summary
+from fleet.commands.impairments import Impair, Layer, NetworkFault
 from fleet.commands.registry import COMMANDS, Argument, arguments, find, nearest
 from fleet.commands.speech import Aim, Spoken, Subject
 from fleet.commands.tokens import LineError
 from fleet.commands.values import expected, write
+
+_WIDTH_MAX = 110
 
 _HEADINGS = {
     Subject.CONNECTOR: "Connectors",
@@ -36,6 +40,9 @@ def help_text(verb: str | None = None) -> str:
     wanted = " ".join(verb.lower().split())
     if wanted in ("target", "targets"):
         return "\n".join(_rows(_TARGETS))
+    for fault in NetworkFault:
+        if wanted == fault:
+            return "\n".join(_fault(fault))
     kind = find(wanted)
     if kind is not None:
         return "\n".join(_full(kind))
@@ -65,6 +72,16 @@ def vocabulary_table() -> str:
     return "\n\n".join(blocks)
 
 
+def faults_table() -> str:
+    """What may go wrong between charge point and CSMS as Markdown, a table for each layer; the README shows it."""
+    blocks = []
+    for layer in Layer:
+        rows = [f"| {layer.capitalize()} | | `probability` is a share of the |", "|---|---|---|"]
+        rows += [f"| `{it}` | {it.meaning} | {it.share_of} |" for it in NetworkFault if it.layer is layer]
+        blocks.append("\n".join(rows))
+    return "\n\n".join(blocks)
+
+
 def _overview() -> Iterator[str]:
     for subject, heading in _HEADINGS.items():
         yield f"{heading}:"
@@ -86,10 +103,36 @@ def _full(kind: type[Spoken]) -> Iterator[str]:
     if facts:
         yield ""
         yield from _rows(tuple(facts))
+    for argument in arguments(kind):
+        if argument.required and argument.meanings:
+            yield ""
+            yield f"{argument.name}:"
+            yield from _explained(argument.meanings)
     if kind.examples:
         yield ""
         yield "For example:"
         yield from (f"  {example}" for example in kind.examples)
+
+
+def _fault(fault: NetworkFault) -> Iterator[str]:
+    """A fault in full, for somebody who takes its name for a verb."""
+    yield f"{Impair.verb} TARGET {fault}"
+    yield from textwrap.wrap(_plain(fault.meaning), _WIDTH_MAX, initial_indent="  ", subsequent_indent="  ")
+    yield f"  Its probability is a share of the {fault.share_of}; see `help {Impair.verb}`."
+
+
+def _explained(meanings: Mapping[str, str]) -> Iterator[str]:
+    """Values with what they mean, in lines that fit a terminal."""
+    width = max(map(len, meanings))
+    for name, meaning in meanings.items():
+        first, *more = textwrap.wrap(_plain(meaning), _WIDTH_MAX - width - 4)
+        yield f"  {name:{width}}  {first}"
+        yield from (f"  {'':{width}}  {line}" for line in more)
+
+
+def _plain(meaning: str) -> str:
+    """Without the quotes of Markdown."""
+    return meaning.replace("`", "")
 
 
 def _fact(argument: Argument) -> str:

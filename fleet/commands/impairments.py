@@ -5,7 +5,7 @@ that object is what the link obeys: there is no second description of a fault an
 not the charge point, so an impairment outlasts a reboot.
 
 Faults of different kinds lie on a link together, each with a probability and an end of its own; one of a kind replaces
-the one that was there. Which of them may leave a CSMS with other books than the charge point's stands with each kind.
+the one that was there. Which of them may leave a CSMS with other books than the charge point's stands with the kinds.
 """
 
 from enum import StrEnum
@@ -17,8 +17,19 @@ from attrs.validators import ge, gt, le, optional
 from fleet.commands.speech import ToChargePoint
 
 
+class Layer(StrEnum):
+    """Where a fault sits between the charge point and its CSMS."""
+
+    CONNECTION = "connection"
+    """A connection comes about, or does not."""
+    BYTES = "bytes"
+    """The bytes on their way."""
+    FRAMES = "frames"
+    """OCPP-J frames, below the charge point: it says everything once and as it should be."""
+
+
 class NetworkFault(StrEnum):
-    """What goes wrong. In brackets: what `probability` is a share of, and the argument that says how much.
+    """What goes wrong. `share_of` says of what `probability` is a share, `meaning` what happens.
 
     No charge point loses or doubles a transaction by any of these. But a CSMS that heard a message whose answer was
     then lost will hear it again, and has to know it again: by connector, id tag, meter and time for a StartTransaction,
@@ -29,62 +40,168 @@ class NetworkFault(StrEnum):
     as section 3.7.1 wants it, and reported as lost.
     """
 
-    # A connection comes about, or does not.
-    CUT = "cut"
-    """The connection breaks at once, and none comes about. [attempts to connect]"""
-    REFUSED = "refused"
-    """Nobody listens; a connection that stands is left alone. [attempts]"""
-    DNS = "dns"
-    """The CSMS's name can't be resolved. [attempts]"""
-    TLS = "tls"
-    """The TLS handshake is broken off by a reset half-way through its first message; nothing without TLS. [attempts]"""
-    SUBPROTOCOL = "subprotocol"
-    """The opening handshake offers a version of OCPP that there isn't. [attempts]"""
+    layer: Layer
+    share_of: str
+    meaning: str
 
-    # The bytes on their way.
-    LATENCY = "latency"
-    """Bytes arrive later by `latency_s`, in their order. [chunks]"""
-    JITTER = "jitter"
-    """Bytes arrive later by anything up to `jitter_s`, in their order. [chunks]"""
-    BANDWIDTH = "bandwidth"
-    """No more than `bytes_per_s` go through. [chunks]"""
-    STALL = "stall"
-    """The socket stays open and nothing moves; what waits goes on afterwards. [connections]"""
-    HALF_OPEN = "half-open"
-    """The other side is gone and nobody was told: what is sent vanishes, nothing arrives, and so it stays for this
-    connection. Once the fault is over, sending finds it out by a reset. [connections]"""
-    RESET = "reset"
-    """The connection is reset (RST) in the middle of a frame that is being sent. [frames]"""
-    FRAGMENTS = "fragments"
-    """Frames go out in several WebSocket fragments (RFC 6455 section 5.4). [frames]"""
-    SLOW = "slow"
-    """Frames go out byte by byte, `bytes_per_s` of them. [frames]"""
-    NO_PONG = "no-pong"
-    """WebSocket pings stay unanswered: `sent`, the CSMS's by us; `received`, ours by the CSMS. [pings]"""
+    def __new__(cls, value: str, layer: Layer, share_of: str, meaning: str) -> "NetworkFault":
+        """A member is its value; what else is known of it are attributes."""
+        fault = str.__new__(cls, value)
+        fault._value_ = value
+        fault.layer, fault.share_of, fault.meaning = layer, share_of, meaning
+        return fault
 
-    # OCPP-J frames, below the charge point: it says everything once and as it should be.
-    DROP = "drop"
-    """Frames are lost. [frames]"""
-    DOUBLE = "double"
-    """Frames come twice. [frames]"""
-    DELAY = "delay"
-    """Frames come later by `latency_s`, and others overtake them. [frames]"""
-    REORDER = "reorder"
-    """A frame changes places with the one behind it, or comes after `latency_s` if there is none. [frames]"""
-    MALFORMED = "malformed"
-    """Frames are cut off somewhere, so that they are no JSON. [frames]"""
-    MISTYPED = "mistyped"
-    """One field of the payload has another type. [frames]"""
-    WRONG_VERSION = "wrong-version"
-    """The message type is 5, of which OCPP-J 1.6 knows nothing. [frames]"""
-    UNKNOWN_ID = "unknown-id"
-    """The message id is one that never was. [frames]"""
-    REPEATED_ID = "repeated-id"
-    """The message id is that of an earlier frame of its kind. [frames]"""
-    NO_ANSWER = "no-answer"
-    """Answers are lost: `received`, those of the CSMS; `sent`, ours. [answers]"""
-    ANSWER_TWICE = "answer-twice"
-    """Answers come twice. [answers]"""
+    CUT = (
+        "cut",
+        Layer.CONNECTION,
+        "attempts to connect",
+        "The connection is reset at once, and none comes about.",
+    )
+    REFUSED = (
+        "refused",
+        Layer.CONNECTION,
+        "attempts to connect",
+        "Nobody listens; a connection that stands is left alone.",
+    )
+    DNS = (
+        "dns",
+        Layer.CONNECTION,
+        "attempts to connect",
+        "The CSMS's name can't be resolved; a connection that stands is left alone.",
+    )
+    TLS = (
+        "tls",
+        Layer.CONNECTION,
+        "attempts to connect",
+        "The TLS handshake is broken off by a reset half-way through its first message; nothing without TLS.",
+    )
+    SUBPROTOCOL = (
+        "subprotocol",
+        Layer.CONNECTION,
+        "attempts to connect",
+        "The opening handshake offers a version of OCPP that there isn't.",
+    )
+    LATENCY = (
+        "latency",
+        Layer.BYTES,
+        "chunks",
+        "Bytes arrive later by `latency_s`, in their order.",
+    )
+    JITTER = (
+        "jitter",
+        Layer.BYTES,
+        "chunks",
+        "Bytes arrive later by anything up to `jitter_s`, in their order.",
+    )
+    BANDWIDTH = (
+        "bandwidth",
+        Layer.BYTES,
+        "chunks",
+        "No more than `bytes_per_s` go through.",
+    )
+    STALL = (
+        "stall",
+        Layer.BYTES,
+        "connections",
+        "The socket stays open and nothing moves; what waits goes on afterwards.",
+    )
+    HALF_OPEN = (
+        "half-open",
+        Layer.BYTES,
+        "connections",
+        "The other side is gone and nobody was told: what is sent vanishes, nothing arrives, and so it stays "
+        "for this connection. Sending finds it out by a reset once the fault is over.",
+    )
+    RESET = (
+        "reset",
+        Layer.BYTES,
+        "frames sent",
+        "The connection is reset (RST) in the middle of a frame that is being sent.",
+    )
+    FRAGMENTS = (
+        "fragments",
+        Layer.BYTES,
+        "frames sent",
+        "Frames go out in several WebSocket fragments (RFC 6455 section 5.4).",
+    )
+    SLOW = (
+        "slow",
+        Layer.BYTES,
+        "frames sent",
+        "Frames go out byte by byte, `bytes_per_s` of them.",
+    )
+    NO_PONG = (
+        "no-pong",
+        Layer.BYTES,
+        "pings",
+        "WebSocket pings stay unanswered: `sent`, the CSMS's by us; `received`, ours by the CSMS.",
+    )
+    DROP = (
+        "drop",
+        Layer.FRAMES,
+        "frames",
+        "Frames are lost.",
+    )
+    DOUBLE = (
+        "double",
+        Layer.FRAMES,
+        "frames",
+        "Frames come twice.",
+    )
+    DELAY = (
+        "delay",
+        Layer.FRAMES,
+        "frames",
+        "Frames come later by `latency_s`, and others overtake them.",
+    )
+    REORDER = (
+        "reorder",
+        Layer.FRAMES,
+        "frames",
+        "A frame changes places with the one behind it, or comes after `latency_s` if there is none.",
+    )
+    MALFORMED = (
+        "malformed",
+        Layer.FRAMES,
+        "frames",
+        "Frames are cut off somewhere, so that they are no JSON.",
+    )
+    MISTYPED = (
+        "mistyped",
+        Layer.FRAMES,
+        "frames",
+        "One field of the payload has another type.",
+    )
+    WRONG_VERSION = (
+        "wrong-version",
+        Layer.FRAMES,
+        "frames",
+        "The message type is 5, of which OCPP-J 1.6 knows nothing.",
+    )
+    UNKNOWN_ID = (
+        "unknown-id",
+        Layer.FRAMES,
+        "frames",
+        "The message id is one that never was.",
+    )
+    REPEATED_ID = (
+        "repeated-id",
+        Layer.FRAMES,
+        "frames",
+        "The message id is that of an earlier frame of its kind.",
+    )
+    NO_ANSWER = (
+        "no-answer",
+        Layer.FRAMES,
+        "answers",
+        "Answers are lost: `received`, those of the CSMS; `sent`, ours.",
+    )
+    ANSWER_TWICE = (
+        "answer-twice",
+        Layer.FRAMES,
+        "answers",
+        "Answers come twice.",
+    )
 
 
 class Direction(StrEnum):

@@ -49,6 +49,13 @@ class Argument:
         """The values of an enum, in its order."""
         return tuple(choice.value for choice in self.kind) if issubclass(self.kind, StrEnum) else ()
 
+    @property
+    def meanings(self) -> Mapping[str, str]:
+        """What each value of an enum means, where the enum says so."""
+        if not issubclass(self.kind, StrEnum):
+            return {}
+        return {choice.value: choice.meaning for choice in self.kind if hasattr(choice, "meaning")}
+
 
 def _commands() -> dict[str, type[Spoken]]:
     """Every class of the unions, in the order of the help, each once."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.commands.help import help_text, usage, vocabulary_table
+from fleet.commands.help import faults_table, help_text, usage, vocabulary_table
+from fleet.commands.impairments import NetworkFault
 from fleet.commands.registry import COMMANDS, arguments, find
 from fleet.commands.tokens import LineError
 
@@ -17,6 +18,32 @@ def test_the_readme_has_the_table_that_the_commands_make() -> None:
     assert begin
     assert end
     assert table.partition("-->")[2].strip() == vocabulary_table(), "put help.vocabulary_table() between the comments"
+
+
+def test_the_readme_says_of_every_network_fault_what_the_code_says() -> None:
+    _, begin, rest = README.read_text(encoding="utf-8").partition("<!-- faults: ")
+    table, end, _ = rest.partition("<!-- end of the faults -->")
+    assert begin
+    assert end
+    assert table.partition("-->")[2].strip() == faults_table(), "put help.faults_table() between the comments"
+    for fault in NetworkFault:
+        assert f"\n| `{fault}` | {fault.meaning} |" in table
+
+
+def test_help_for_impair_says_what_each_fault_is() -> None:
+    lines = help_text("impair").splitlines()
+    for fault in NetworkFault:
+        meaning = fault.meaning.replace("`", "")
+        (line,) = [line for line in lines if line.startswith(f"  {fault} ")]
+        assert meaning.startswith(line.removeprefix(f"  {fault}").strip())
+    assert all(len(line) <= 120 for line in lines if not line.startswith("  fault "))
+
+
+@pytest.mark.parametrize("fault", NetworkFault)
+def test_the_name_of_a_fault_has_help_that_leads_to_impair(fault: NetworkFault) -> None:
+    text = help_text(fault.upper())
+    assert text.startswith(f"impair TARGET {fault}\n")
+    assert "`help impair`" in text
 
 
 def test_the_overview_has_every_command_and_the_targets() -> None:
