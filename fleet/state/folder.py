@@ -180,7 +180,7 @@ class Folder:
         self._read(database)
         database.execute("BEGIN IMMEDIATE")
         database.execute("UPDATE about SET value = ? WHERE name = 'runs'", (str(self.runs),))
-        self._commit(written_utc_s)
+        self._commit(self.last_utc_s)
 
     def _require(self, rows: dict[str, str], seed_given: bool) -> None:
         """It is the state of this fleet, and can be read."""

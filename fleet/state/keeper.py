@@ -22,7 +22,7 @@ from fleet.core.reports import TransactionRestored
 from fleet.errors import ConfigurationError
 from fleet.state.codec import Codec, Unreadable
 from fleet.state.folder import Batch, Folder, Unwritable
-from fleet.state.page import MemoryPage, Writing
+from fleet.state.page import OFF, ON, MemoryPage, Writing
 from fleet.state.restored import LIVES_MAX, after_power_cut, owed
 
 Elsewhere = Callable[[Callable[[Batch], None], Batch], Awaitable[None]]
@@ -82,15 +82,16 @@ class StateKeeper:
         for charge_point_id, parts in found.parts.items():
             rows = found.messages.get(charge_point_id, [])
             try:
-                memory, powered = self._writing.read(parts, [data for _, data in rows])
+                memory, power = self._writing.read(parts, [data for _, data in rows])
             except Unreadable as error:
                 raise ConfigurationError(
                     f"{folder.path}: the state is damaged: {charge_point_id}: {error}: use another folder"
                 ) from None
             self._numbers[charge_point_id] = [number for number, _ in rows]
             self._last_number = max(self._last_number, *(number for number, _ in rows), 0)
-            after_power_cut(memory, cut_at if powered else None, now, folder.runs, cars_gone=cars_gone)
-            self.returned[charge_point_id] = Returned(memory, powered, owed(memory, now))
+            after_power_cut(memory, cut_at if power == ON else None, now, folder.runs, cars_gone=cars_gone)
+            self.returned[charge_point_id] = Returned(memory, power != OFF, owed(memory, now))
+            self.page(charge_point_id, memory).come_back(power)
         found.parts.clear()
         found.messages.clear()
 

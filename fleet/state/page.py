@@ -28,7 +28,9 @@ REST = "rest"
 _TYPES = types_of(ChargePointMemory)
 _LARGE = {name: _TYPES[name] for name in LARGE}
 _SMALL = {name: declared for name, declared in _TYPES.items() if name not in (*LARGE, "outbox")}
-_BINDINGS, _ENQUEUED, _POWERED = "bindings", "enqueued", "powered"
+_BINDINGS, _ENQUEUED, _POWER = "bindings", "enqueued", "power"
+ON, OFF, CUT = "on", "off", "cut"
+"""Whether a life is on, or was when the power was cut and is none yet since then."""
 
 CLEAN, OUTBOX, ALL = 0, 1, 2
 """What of a page is to be written."""
@@ -45,21 +47,23 @@ class Writing:
         )
         self.message = codec.write_message
 
-    def rest(self, memory: ChargePointMemory, powered: bool) -> bytes:
+    def rest(self, memory: ChargePointMemory, power: str) -> bytes:
         """All that is small, as text."""
         simple = {name: simplify(getattr(memory, name)) for name, simplify in self._small}
         simple[_BINDINGS] = memory.outbox.bindings
         simple[_ENQUEUED] = memory.outbox.enqueued
-        simple[_POWERED] = powered
+        simple[_POWER] = power
         return orjson.dumps(simple)
 
-    def read(self, parts: dict[str, bytes], messages: Sequence[bytes]) -> tuple[ChargePointMemory, bool]:
-        """The memory that was written so, and whether a life was on; raises Unreadable."""
+    def read(self, parts: dict[str, bytes], messages: Sequence[bytes]) -> tuple[ChargePointMemory, str]:
+        """The memory that was written so, and whether it had power; raises Unreadable."""
         simple = {name: loads(data) for name, data in parts.items()}
         rest = simple.pop(REST, None)
-        if not isinstance(rest, dict) or not {_BINDINGS, _ENQUEUED, _POWERED} <= rest.keys():
+        if not isinstance(rest, dict) or not {_BINDINGS, _ENQUEUED, _POWER} <= rest.keys():
             raise Unreadable("parts are missing")
-        bindings, enqueued, powered = (rest.pop(name) for name in (_BINDINGS, _ENQUEUED, _POWERED))
+        bindings, enqueued, power = (rest.pop(name) for name in (_BINDINGS, _ENQUEUED, _POWER))
+        if power not in (ON, OFF, CUT):
+            raise Unreadable("power is neither on nor off")
         simple |= rest
         if simple.keys() != _LARGE.keys() | _SMALL.keys():
             raise Unreadable("parts are missing")
@@ -76,7 +80,7 @@ class Writing:
         memory = ChargePointMemory(
             outbox=outbox, **{name: self._codec.read(value, types[name]) for name, value in simple.items()}
         )
-        return memory, bool(powered)
+        return memory, power
 
 
 class Owner(Protocol):
@@ -104,8 +108,8 @@ class MemoryPage:
     """One charge point's; a `fleet.actors.keeping.Page`."""
 
     __slots__ = (
-        *("_charge_point_id", "_gate", "_large", "_memory", "_owner", "_rest", "_rows", "_stale", "_writing"),
-        *("powered", "todo", "under_way"),
+        *("_charge_point_id", "_gate", "_large", "_memory", "_owner", "_power", "_rest", "_rows", "_stale", "_writing"),
+        *("todo", "under_way"),
     )
 
     def __init__(
@@ -123,12 +127,21 @@ class MemoryPage:
         self._large: list[Any] = [None] * len(writing.large)
         self._rest = 0
         self._gate: Gate | None = None
-        self.powered = False
+        self._power = OFF
         self.todo = CLEAN
         self.under_way = False
         """A batch with this page is being written."""
 
     # ---- for actors --------------------------------------------------------------------------------------------------
+
+    @property
+    def powered(self) -> bool:
+        """A life is on: when the power fails, it fails now."""
+        return self._power == ON
+
+    @powered.setter
+    def powered(self, powered: bool) -> None:
+        self._power = ON if powered else OFF
 
     @property
     def written(self) -> bool:
@@ -153,6 +166,14 @@ class MemoryPage:
         self.outbox_changed()
 
     # ---- for the keeper ----------------------------------------------------------------------------------------------
+
+    def come_back(self, power: str) -> None:
+        """The memory is that of an earlier run, and its power was cut if there was any.
+
+        That is written before this run is seen alive: were it killed now, the power would not fail once more.
+        """
+        self._power = OFF if power == OFF else CUT
+        self.changed()
 
     def turn_over(self, memory: ChargePointMemory) -> None:
         """Another memory under the same name: what is written of the last one's messages is no longer so."""
@@ -211,7 +232,7 @@ class MemoryPage:
                 # In a tuple, as None is a value like any other.
                 written[index] = (copy(value),)
                 self._put(name, orjson.dumps(simplify(value)), batch)
-        rest = writing.rest(memory, self.powered)
+        rest = writing.rest(memory, self._power)
         mark = hash(rest)
         if mark != self._rest:
             self._rest = mark
