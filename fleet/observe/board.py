@@ -25,6 +25,7 @@ from fleet.core.reports import (
     ObservedReport,
     OutboxChanged,
     PowerChanged,
+    PoweredUp,
     ProtocolViolated,
     Registered,
     Restarted,
@@ -37,7 +38,7 @@ from fleet.core.reports import (
 from fleet.observe.energy import Energy
 from fleet.observe.redaction import redacted_violation
 from fleet.observe.tally import CASES_MAX, Tally, count_kind
-from fleet.words import ConnectorStatus, RegistrationStatus
+from fleet.words import ConnectorStatus, RegistrationStatus, StopReason
 
 
 class ChargePointState(StrEnum):
@@ -53,6 +54,8 @@ class ChargePointState(StrEnum):
     OFFLINE = "offline"
     RESTARTING = "restarting"
     """Rebuilt after a reset or a crash, not connected again yet."""
+    WITHOUT_POWER = "without power"
+    """The mains are cut: nobody there until they return."""
     GIVEN_UP = "given up"
     DRAINED = "drained"
 
@@ -244,6 +247,7 @@ class Board:
             LinkUp: self._link_up,
             LinkDown: self._link_down,
             ConnectFailed: self._connect_failed,
+            PoweredUp: self._powered_up,
             Registered: self._registered,
             Restarted: self._restarted,
             GivenUp: self._given_up,
@@ -377,7 +381,14 @@ class Board:
         if self._states[number] in ONLINE:
             self.disconnects.add("restart")
         self._standings[number] = None
-        self._switch_off(number, ChargePointState.RESTARTING, report.at)
+        dark = not report.crashed and report.cause == StopReason.POWER_LOSS
+        state = ChargePointState.WITHOUT_POWER if dark else ChargePointState.RESTARTING
+        self._switch_off(number, state, report.at)
+
+    def _powered_up(self, charge_point_id: str, _: PoweredUp) -> None:
+        number = self._numbers[charge_point_id]
+        if self._states[number] is ChargePointState.WITHOUT_POWER:
+            self._set_state(number, ChargePointState.RESTARTING)
 
     def _given_up(self, charge_point_id: str, report: GivenUp) -> None:
         self.given_up.add(report.cause or "unknown", charge_point_id)

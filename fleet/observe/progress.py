@@ -38,6 +38,7 @@ _STATE_STYLES = {
     ChargePointState.CONNECTED: "yellow",
     ChargePointState.PENDING: "yellow",
     ChargePointState.RESTARTING: "yellow",
+    ChargePointState.WITHOUT_POWER: "red",
     ChargePointState.REJECTED: "red",
     ChargePointState.OFFLINE: "red",
     ChargePointState.GIVEN_UP: "bold red",

@@ -55,6 +55,7 @@ _STATES = (
     (ChargePointState.GIVEN_UP, "red"),
     (ChargePointState.REJECTED, "rose"),
     (ChargePointState.OFFLINE, "amber"),
+    (ChargePointState.WITHOUT_POWER, "brown"),
     (ChargePointState.RESTARTING, "purple"),
     (ChargePointState.PENDING, "teal"),
     (ChargePointState.CONNECTED, "sky"),

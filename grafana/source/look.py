@@ -33,6 +33,7 @@ STATES = {
     "connected": CALM,
     "pending": "yellow",
     "restarting": ODD,
+    "without power": "dark-orange",
     "offline": WATCH,
     "rejected": "semi-dark-red",
     "given up": BAD,

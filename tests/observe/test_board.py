@@ -19,6 +19,7 @@ from fleet.core.reports import (
     ObservedReport,
     OutboxChanged,
     PowerChanged,
+    PoweredUp,
     ProtocolViolated,
     Reading,
     Registered,
@@ -83,6 +84,15 @@ def test_after_a_restart_a_charge_point_has_to_register_anew(board: Board) -> No
     assert states(board) == {"starting": 2, "connected": 1}
     assert board.restarts.counts == {"HardReset": 1}
     assert board.disconnects.counts == {"restart": 1}
+
+
+def test_who_has_no_power_is_restarting_only_once_it_returns(board: Board) -> None:
+    tell(board, "CP1", LinkUp(), ACCEPTED, Restarted(5.0, crashed=False, cause="PowerLoss"))
+    assert states(board) == {"starting": 2, "without power": 1}
+    tell(board, "CP1", PoweredUp(9.0))
+    assert states(board) == {"starting": 2, "restarting": 1}
+    tell(board, "CP1", LinkUp())
+    assert states(board) == {"starting": 2, "connected": 1}
 
 
 def test_who_is_given_up_or_drained_stays_so_whatever_the_link_still_says(board: Board) -> None:

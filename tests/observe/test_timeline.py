@@ -22,6 +22,7 @@ STATE_WORDS = {
     "rejected",
     "offline",
     "restarting",
+    "without power",
     "given up",
     "drained",
 }
