@@ -312,6 +312,15 @@ class SetConfiguration(ToChargePoint):
 
 
 @frozen
+class ShowProfiles(ToChargePoint):
+    """Show the charging profiles, and the limit that comes of them now."""
+
+    verb: ClassVar[str] = "profiles"
+    aims: ClassVar[Aim] = Aim.EITHER
+    examples: ClassVar[tuple[str, ...]] = ("profiles CP0001/1", "profiles CP0001")
+
+
+@frozen
 class SendRaw(ToChargePoint):
     """Send any message as it stands and show the answer; its payload is checked first unless `unchecked`."""
 
@@ -386,6 +395,7 @@ ChargePointCommand = (
     | SendDataTransfer
     | GetConfiguration
     | SetConfiguration
+    | ShowProfiles
     | SendRaw
     | Drain
 )

@@ -13,7 +13,7 @@ from fleet.commands.hazards import (
 from fleet.commands.impairments import Impair
 from fleet.commands.registry import AnyCommand
 from fleet.commands.speech import Aim, InScenario
-from fleet.commands.vocabulary import Crash, Drain, GetConfiguration, InjectFault, Remove
+from fleet.commands.vocabulary import Crash, Drain, GetConfiguration, InjectFault, Remove, ShowProfiles
 from fleet.observe.journal import EventKind
 
 _OF_THE_FLEET = (Add, Pause, ResumeDrivers, RunScenario, Scale)
@@ -28,7 +28,7 @@ def kind_of(command: AnyCommand, *, in_scenario: bool = False) -> EventKind | No
             return EventKind.FAULT
         case Drain() | Remove() | Quit():
             return EventKind.DRAIN
-        case GetConfiguration() | InScenario():
+        case GetConfiguration() | ShowProfiles() | InScenario():
             return None
     if isinstance(command, _OF_THE_FLEET) or command.aims in (Aim.CONNECTOR, Aim.CHARGE_POINT):
         return EventKind.SCENARIO if in_scenario else EventKind.COMMAND

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, frozen
 
 from fleet.core.composition import Composition
+from fleet.core.memory import Cable
 from fleet.core.orders import LimitPower
+from fleet.core.profile_sheet import sheet
 from fleet.core.profile_store import ProfileStore
 from fleet.core.profiles import Installed, Profile, Running, Schedule
 from fleet.words import ChargingProfileStatus, ConnectorStatus
@@ -95,6 +97,11 @@ def schedule(charge_point: ChargePoint, request: ScheduleWanted, now: float) -> 
         _charging(charge_point),
         capabilities.periods_max,
     )
+
+
+def show(charge_point: ChargePoint, connector: int, now: float) -> dict[str, object]:
+    """What somebody who stands before it wants to see: the limit now, and the profiles of connector or charge point."""
+    return sheet(_composition(charge_point, now), connector, charge_point.utc(now) + _NOW_S, _charging(charge_point))
 
 
 def acceptable(charge_point: ChargePoint, profile: Profile | None) -> bool:
@@ -203,4 +210,9 @@ def _composition(charge_point: ChargePoint, now: float) -> Composition:
         utc_s = charge_point.utc(now)
         wished = [Installed(number, each.profile, utc_s) for number, each in wishes.items() if number not in running]
         installed = [*installed, *wished]
-    return Composition(charge_point.plan.connectors, installed, running)
+    takes_w = {
+        number: each.ev.power_max_w
+        for number, each in enumerate(charge_point.memory.connectors, 1)
+        if each.cable is Cable.PLUGGED and each.ev is not None and each.ev.power_max_w < math.inf
+    }
+    return Composition(charge_point.plan.connectors, installed, running, takes_w)

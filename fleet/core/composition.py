@@ -14,8 +14,8 @@ one in mid-charge (ConnectorSwitch3to1PhaseSupported is false), so fewer phases 
 current is per cable; under a ChargePointMaxProfile it is what the three phases feeding it carry.
 
 **Sharing** is fair in the max-min sense: nobody gets less for somebody's sake who has more already. Where the maximum
-is in A, amperes are shared, as if everybody's first phase were the same one. Whoever doesn't charge gets what it would
-get if it began, so that it may begin before the others have been told.
+is in A, amperes are shared, as if everybody's first phase were the same one. What a car can't take (`takes_w`) is the
+others'. Whoever doesn't charge gets what it would get if it began, so that it may begin before the others are told.
 
 **minChargingRate** is a hint for "a local smart charging algorithm" (section 7.13), which is the sharing: whose share
 would be less waits, the highest connector first, and the others have it. It never lifts a limit, and doesn't stop
@@ -45,12 +45,16 @@ _INSTANT_S = 1e-3
 
 @frozen
 class Limit:
-    """What a profile says at one instant, and the least power or current that is of use then (`min_rate`, or 0)."""
+    """What a profile says at one instant, and the least power or current that is of use then (`min_rate`, or 0).
+
+    `profile` is the one that says it.
+    """
 
     unit: RateUnit
     rate: float
     phases: int
-    min_rate: float = 0.0
+    min_rate: float
+    profile: Profile
 
 
 @frozen
@@ -66,12 +70,14 @@ class Allowance:
 class Composition:
     """The profiles of a charge point together, with its connectors and the transactions that run, by connector.
 
-    Where no transaction runs, answers are as if one began at the instant that is asked for.
+    Where no transaction runs, answers are as if one began at the instant that is asked for. `takes_w` is the most power
+    that the car at a connector can take, where there is one that can't take everything.
     """
 
     plans: Sequence[ConnectorPlan]
     installed: Iterable[Installed] = ()
     running: Mapping[int, Running] = {}
+    takes_w: Mapping[int, float] = {}
 
     # ---- at an instant -----------------------------------------------------------------------------------------------
 
@@ -223,9 +229,10 @@ class Composition:
         """Divide the maximum among the charging; the others keep what they have alone."""
         numbers = sorted(charging)
         w_per_unit = [_feed_w_per(maximum.unit, self.plans[number - 1], alone[number - 1].phases) for number in numbers]
+        wants_w = [min(alone[number - 1].power_w, self.takes_w.get(number, math.inf)) for number in numbers]
         rates = share_out(
             maximum.rate,
-            [alone[number - 1].power_w / w for number, w in zip(numbers, w_per_unit, strict=True)],
+            [want_w / w for want_w, w in zip(wants_w, w_per_unit, strict=True)],
             [alone[number - 1].min_w / w for number, w in zip(numbers, w_per_unit, strict=True)],
         )
         shared = list(alone)
@@ -283,7 +290,8 @@ def _prevailing(stack: Iterable[tuple[Profile, float]], utc_s: float) -> Limit |
         period = profile.period_at(utc_s, origin_utc_s)
         if period is not None:
             schedule = profile.schedule
-            return Limit(schedule.unit, period.limit, period.phases or PHASES_ASSUMED, schedule.min_rate or 0.0)
+            phases, min_rate = period.phases or PHASES_ASSUMED, schedule.min_rate or 0.0
+            return Limit(schedule.unit, period.limit, phases, min_rate, profile)
     return None
 
 

@@ -37,12 +37,23 @@ from fleet.commands.vocabulary import (
     SendHeartbeat,
     SendRaw,
     SetConfiguration,
+    ShowProfiles,
     StopTransaction,
 )
-from fleet.core import absence, charging_limits, dictation, emergency, impairments, quartz, reconnection
+from fleet.core import (
+    absence,
+    charging_limits,
+    dictation,
+    emergency,
+    impairments,
+    quartz,
+    reconnection,
+    security_events,
+)
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
+from fleet.core.security_events import SecurityEvent
 from fleet.words import ResetKind, StopReason
 
 if TYPE_CHECKING:
@@ -85,6 +96,8 @@ def instruct(charge_point: ChargePoint, message: Instruct, now: float) -> None:
     match command:
         case _ if not 0 <= connector < len(charge_point.views):
             charge_point.answer(token, f"{charge_point.plan.id} has no connector {connector}")
+        case ShowProfiles():
+            charge_point.answer(token, None, charging_limits.show(charge_point, connector, now))
         case Authorize() | ForceStatus():
             dictation.dictate(charge_point, command, connector, token, patient, now)
         case _ if connector and (refusal := emergency.forbids(charge_point, command)):
@@ -159,6 +172,7 @@ def _leave(charge_point: ChargePoint, deadline: float) -> None:
 
 def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
     """Soft stops the transactions and delivers first, hard just goes (OCPP 1.6 section 5.14)."""
+    security_events.happened(charge_point, SecurityEvent.RESET_OR_REBOOT, now, kind)
     if kind is ResetKind.SOFT:
         restart = Restart(charge_point.plan.reboot_s, "SoftReset")
         _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.SOFT_RESET))
@@ -168,6 +182,7 @@ def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
 
 def reboot(charge_point: ChargePoint, cause: str, now: float) -> None:
     """The charge point itself wants to: what is to be said is said first."""
+    security_events.happened(charge_point, SecurityEvent.RESET_OR_REBOOT, now, cause)
     restart = Restart(charge_point.plan.reboot_s, cause)
     _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.REBOOT))
 

@@ -47,24 +47,28 @@ class ProfileStore:
         """SetChargingProfile.req: what is wrong with it, in one line, or None when it is installed.
 
         `running` is the transaction on that connector. What has the same id, or the same purpose and stack level for
-        the same connector, is replaced (section 5.16.2).
+        the same connector, is replaced (section 5.16.2). Where there is no room left, those that are past their validTo
+        make it.
         """
-        refused = self.refusal(connector, profile, running)
+        refused = self.refusal(connector, profile, running, utc_s)
         if refused is not None:
             return refused
         key = running.key if running is not None and profile.purpose is Purpose.TX_PROFILE else None
         new = Installed(connector, profile, utc_s, key)
-        self.installed[:] = [*self._others(connector, profile), new]
+        others = self._others(connector, profile)
+        if len(others) >= self.capabilities.installed_max:
+            others = [each for each in others if not each.profile.is_over(utc_s)]
+        self.installed[:] = [*others, new]
         return None
 
-    def refusal(self, connector: int, profile: Profile, running: Running | None) -> str | None:
+    def refusal(self, connector: int, profile: Profile, running: Running | None, utc_s: float) -> str | None:
         """Why this profile can't be installed, in one line; None if it can."""
         if not 0 <= connector <= self.capabilities.connectors:
             return f"there is no connector {connector}"
         return (
             _misplaced(connector, profile, running)
             or self._flaw(profile)
-            or (self._full() if len(self._others(connector, profile)) >= self.capabilities.installed_max else None)
+            or self._full([each for each in self._others(connector, profile) if not each.profile.is_over(utc_s)])
         )
 
     def refusal_at_start(self, profile: Profile) -> str | None:
@@ -128,8 +132,10 @@ class ProfileStore:
             and (each.connector, each.profile.purpose, each.profile.stack_level) != place
         ]
 
-    def _full(self) -> str:
-        return f"there are {len(self.installed)} charging profiles already (MaxChargingProfilesInstalled)"
+    def _full(self, others: list[Installed]) -> str | None:
+        if len(others) < self.capabilities.installed_max:
+            return None
+        return f"there are {len(others)} charging profiles already (MaxChargingProfilesInstalled)"
 
     def _flaw(self, profile: Profile) -> str | None:
         """What is wrong with the profile wherever it goes."""

@@ -78,6 +78,10 @@ class Profile:
         begin, end = self.valid_from_utc_s, self.valid_to_utc_s
         return (begin is None or begin <= utc_s) and (end is None or utc_s < end)
 
+    def is_over(self, utc_s: float) -> bool:
+        """Whether it will never hold again: validTo has passed."""
+        return self.valid_to_utc_s is not None and self.valid_to_utc_s <= utc_s
+
     def period_at(self, utc_s: float, origin_utc_s: float) -> Period | None:
         """The period that holds, None where this profile says nothing; `origin_utc_s` is the transaction's start.
 

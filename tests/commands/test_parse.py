@@ -115,6 +115,8 @@ UNDERSTOOD: list[tuple[str, AnyCommand, str | None]] = [
     ("set CP0001 HeartbeatInterval 60", to.SetConfiguration("HeartbeatInterval", "60"), "CP0001"),
     ("set CP0001 HeartbeatInterval=60", to.SetConfiguration("HeartbeatInterval", "60"), "CP0001"),
     ('set CP0001 A ""', to.SetConfiguration("A", ""), "CP0001"),
+    ("profiles CP0001/1", to.ShowProfiles(), "CP0001/1"),
+    ("profiles CP0001", to.ShowProfiles(), "CP0001"),
     ("raw CP0001 Heartbeat", to.SendRaw("Heartbeat"), "CP0001"),
     ('raw CP0001 Authorize {"idTag": "a b"}', to.SendRaw("Authorize", {"idTag": "a b"}), "CP0001"),
     ('raw CP0001 A payload={"b":[{"c":1.5}]} unchecked', to.SendRaw("A", {"b": [{"c": 1.5}]}, True), "CP0001"),

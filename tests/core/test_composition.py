@@ -8,7 +8,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +84,11 @@ def test_the_lowest_of_the_purposes_counts() -> None:
 
 def test_a_tx_profile_goes_before_the_default_even_where_it_allows_more() -> None:
     c = composition(installed(0, DEFAULT, (0, 2_000), level=9), installed(1, TX, (0, 6_000)))
+    assert c.limit_at(1, NOW) == 6_000
+
+
+def test_a_tx_profile_goes_before_its_connectors_own_default_too() -> None:
+    c = composition(installed(1, DEFAULT, (0, 2_000), level=9), installed(1, TX, (0, 6_000)))
     assert c.limit_at(1, NOW) == 6_000
 
 
@@ -205,6 +210,16 @@ def test_the_schedule_of_connector_0_is_what_all_connectors_may_draw_together() 
     assert lines(c.composite_schedule(0, 60, W, NOW)) == [(0, 4_600.0), (30, 7_360.0)]
 
 
+def test_what_a_slow_car_cannot_take_is_the_others() -> None:
+    plain = composition(installed(0, MAX, (0, 9_000)), plans=(ONE, ONE, ONE), charging=(1, 2, 3))
+    c = evolve(plain, takes_w={1: 1_000.0, 2: 50_000.0})
+    assert [a.power_w for a in c.allowances_at(NOW, {1, 2, 3})] == [1_000, 4_000, 4_000]
+    assert lines(c.composite_schedule(2, 60, W, NOW, {1, 2, 3})) == [(0, 4_000)]
+    # It is nobody's business where nothing is shared.
+    alone = evolve(composition(), takes_w={1: 1_000.0})
+    assert alone.allowances_at(NOW, {1})[0].power_w == ONE.power_max_w
+
+
 def test_who_would_get_less_than_is_of_use_waits_and_the_others_have_it() -> None:
     tx = [installed(n, TX, (0, 16.0), unit=A, min_rate=6.0) for n in (1, 2, 3)]
     c = composition(installed(0, MAX, (0, 13.0), unit=A), *tx, plans=(ONE, ONE, ONE), charging=(1, 2, 3))
@@ -286,7 +301,7 @@ PLANS = st.sampled_from([ONE, THREE, FAST])
 
 @st.composite
 def profiles(draw: st.DrawFn, connectors: int, scale: int = 1) -> tuple[int, Profile]:
-    purpose = draw(st.sampled_from(Purpose))
+    purpose = draw(st.sampled_from([MAX, DEFAULT, DEFAULT, TX, TX]))
     connector = 0 if purpose is MAX else draw(st.integers(int(purpose is TX), connectors))
     unit = draw(st.sampled_from(RateUnit))
     limit = st.integers(0, 40) if unit is A else st.integers(0, 30).map(lambda n: n * 1_000)
@@ -328,12 +343,13 @@ def worlds(draw: st.DrawFn, scale: int = 1) -> World:
     running = {
         number: Running(f"t{number}", NOW - draw(st.integers(0, 500)) / scale)
         for number in range(1, len(plans) + 1)
-        if draw(st.booleans())
+        if draw(st.integers(0, 3))
     }
     store = ProfileStore([], Capabilities(connectors=len(plans)))
-    for connector, profile in draw(st.lists(profiles(len(plans), scale), max_size=6)):
+    for connector, profile in draw(st.lists(profiles(len(plans), scale), min_size=draw(st.integers(0, 5)), max_size=8)):
         store.put(connector, profile, running.get(connector), NOW - draw(st.integers(0, 300)) / scale)
-    return World(Composition(plans, store.installed, running), store.installed)
+    slow = draw(st.dictionaries(st.integers(1, len(plans)), st.integers(1, 20).map(lambda n: n * 1_000.0)))
+    return World(Composition(plans, store.installed, running, slow), store.installed)
 
 
 def naive_period(each: Installed, origin: float, t: float) -> Period | None:
@@ -397,6 +413,10 @@ def naive_powers(world: World, t: float, assumed_start: float, together: set[int
         feeds.append(feed_w_per_a if maximum is not None and maximum[0] is A else 1.0)
     if maximum is None:
         return ceilings
+    ceilings = [
+        min(ceiling, world.composition.takes_w.get(number, math.inf)) if number in together else ceiling
+        for number, ceiling in enumerate(ceilings, 1)
+    ]
 
     def at_level(level: float) -> list[float]:
         return [min(ceiling, level * feed) for ceiling, feed in zip(ceilings, feeds, strict=True)]

@@ -23,6 +23,7 @@ from fleet.commands.vocabulary import (
     SendRaw,
     SetConfiguration,
     SetEV,
+    ShowProfiles,
 )
 from fleet.core.effects import Answer, CloseLink, Finish, GiveOrder, OpenLink, Restart
 from fleet.core.instructions import REMOVAL_TIMEOUT_S, Instruct
@@ -297,6 +298,23 @@ def test_keys_are_shown_with_their_values_and_an_unknown_one_is_a_refusal_beside
     refusal, known = ask(bench, GetConfiguration(("HeartbeatIntervall", "ConnectionTimeOut")), token=4)
     assert refusal == "HeartbeatIntervall: no such configuration key; did you mean HeartbeatInterval?"
     assert known == {"ConnectionTimeOut": "60"}
+
+
+def test_charging_profiles_are_shown_of_a_connector_and_of_the_charge_point(bench: Bench) -> None:
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1_500}]}
+    profile = {
+        "chargingProfileId": 3,
+        "stackLevel": 1,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": schedule,
+    }
+    assert bench.call("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile}) == {"status": "Accepted"}
+    line = "TxDefaultProfile of connector 1, stack level 1, Relative: 1500 W"
+    limit = {"limit_w": 1_500.0, "limited_by": "TxDefaultProfile 3", "changes_in_s": None, "profile 3": line}
+    assert ask(bench, ShowProfiles(), connector=1, token=1) == (None, limit)
+    whole = {"limit_w": None, "limited_by": "nothing", "changes_in_s": None, "profile 3": line}
+    assert ask(bench, ShowProfiles(), connector=0, token=2) == (None, whole)
 
 
 # ---- the network cable -----------------------------------------------------------------------------------------------

@@ -145,6 +145,18 @@ def test_no_more_profiles_than_there_is_room_for_but_always_another_for_one() ->
     assert ids(s) == [1, 3]
 
 
+def test_profiles_that_are_over_make_room_and_only_where_there_is_none_left() -> None:
+    s = store(installed_max=2)
+    over = profile(1, stack_level=1, valid_to_utc_s=NOW)
+    assert s.put(1, over, None, NOW - 10) is None
+    assert s.put(1, profile(2, stack_level=2, valid_to_utc_s=NOW + 1), None, NOW) is None
+    assert ids(s) == [1, 2]
+    assert s.put(1, profile(3, stack_level=3), None, NOW) is None
+    assert ids(s) == [2, 3]
+    assert s.put(1, profile(4, stack_level=4), None, NOW) is not None
+    assert ids(s) == [2, 3]
+
+
 def test_tx_profiles_end_with_their_transaction_and_no_others_do() -> None:
     s = store()
     s.put(1, profile(1, TX, 0), RUNNING, NOW)
