@@ -23,8 +23,9 @@ from fleet.actors.fleet import Fleet, Surroundings
 from fleet.clock import Clock
 from fleet.commands.impairments import Impair, Mend
 from fleet.commands.vocabulary import Command, PlugIn, StartTransaction, StopTransaction, Unplug
+from fleet.core.credentials import Credentials, password_of
 from fleet.core.dialects.v16 import Dialect16
-from fleet.core.plan import ChargePointPlan, ConnectorPlan
+from fleet.core.plan import ChargePointPlan, ConnectorPlan, SecurityPlan
 from fleet.core.reports import (
     FrameSeen,
     FrameSent,
@@ -37,13 +38,17 @@ from fleet.core.reports import (
     TransactionStarted,
 )
 from fleet.csms.central import Central
+from fleet.csms.gate import Gate, Security
 from fleet.csms.records import OddityRecord, Record, StartRecord, StopRecord
 from fleet.csms.server import Server
-from fleet.link.endpoint import Endpoint
+from fleet.link.endpoint import Endpoint, Header, basic_auth
 from fleet.link.websocket import run_link
 from fleet.randomness import unit
 
 R = TypeVar("R")
+
+PASSWORD = "the-first-password"
+"""Of every charge point, before the CSMS gives it another."""
 
 PATIENT = {
     "WebSocketPingInterval": "20",
@@ -65,12 +70,13 @@ class BadNetwork:
     overlaps: list[str] = field(factory=list)
     frames_wanted: bool = True
     run_errand: ErrandRunner = run_no_errand
+    gate: Gate | None = None
     _in_flight: dict[str, tuple[str, float]] = field(factory=dict)
     server: Server = field(init=False)
     fleet: Fleet = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.server = Server(Central(_utc, self.records.append))
+        self.server = Server(Central(_utc, self.records.append), gate=self.gate)
         surroundings = Surroundings(
             self.seed, Clock(EPOCH_S), Dialect16(), self, self._link, run_errand=self.run_errand
         )
@@ -80,12 +86,14 @@ class BadNetwork:
 
     def _link(self, plan: ChargePointPlan, incarnation: int) -> RunLink:
         name = f"{plan.id}/{incarnation}"
+        endpoint_for = partial(_endpoint, plan.id)
         return partial(
             run_link,
-            Endpoint(f"ws://central/{plan.id}"),
+            endpoint_for(Credentials(plan.security.profile)),
             jitter=lambda failures: unit(self.seed, f"{name}/backoff/{failures}"),
             open_stream=self._open_stream,
             draw=lambda what: unit(self.seed, f"{name}/faults/{what}"),
+            endpoint_for=endpoint_for,
         )
 
     async def _open_stream(self) -> trio.abc.Stream:
@@ -146,7 +154,8 @@ class BadNetwork:
             # It has not heard, or its peer is beyond hearing.
             connection.scope.cancel()
         await self.until(lambda: not last.connected)
-        self.server = Server(Central(_utc, self.records.append, last.central.policy, tuple(self.records)))
+        central = Central(_utc, self.records.append, last.central.policy, tuple(self.records))
+        self.server = Server(central, gate=last.gate)
         self.server.latency_s = last.latency_s
 
     async def mend(self, charge_point: str = "CP1") -> None:
@@ -203,6 +212,16 @@ class BadNetwork:
         assert self.reported(Restarted) == self.reported(GivenUp) == []
 
 
+def _endpoint(charge_point: str, credentials: Credentials, _roots: tuple[str, ...] = ()) -> Endpoint:
+    """The one door that there is, over TLS in name only; who should show a certificate has none to show."""
+    shown: tuple[Header, ...] = ()
+    if credentials.security_profile in (1, 2):
+        key = credentials.authorization_key
+        shown = (basic_auth(charge_point, PASSWORD if key is None else password_of(key)),)
+    scheme = "ws" if credentials.security_profile < 2 else "wss"
+    return Endpoint(f"{scheme}://central/{charge_point}", headers=shown)
+
+
 def _utc() -> datetime:
     return datetime.fromtimestamp(EPOCH_S, UTC) + timedelta(seconds=trio.current_time())
 
@@ -213,13 +232,20 @@ async def bad_network(
     seed: int = 7,
     configuration: dict[str, str] | None = None,
     run_errand: ErrandRunner = run_no_errand,
+    security: SecurityPlan | None = None,
 ) -> AsyncIterator[BadNetwork]:
-    """`charge_points` called CP1, CP2, ... with two connectors each, booted. Use it under the autojump clock."""
+    """`charge_points` called CP1, CP2, ... with two connectors each, booted. Use it under the autojump clock.
+
+    With a `security` plan of profile 1 the CSMS asks for the password, which it may change.
+    """
+    security = security or SecurityPlan()
+    gate = Gate(Security(1, password=PASSWORD)) if security.profile else None
+    configuration = {**PATIENT, "SecurityProfile": str(security.profile), **(configuration or {})}
     async with trio.open_nursery() as nursery:
-        made = BadNetwork(nursery, seed, run_errand=run_errand)
+        made = BadNetwork(nursery, seed, run_errand=run_errand, gate=gate)
         for number in range(1, charge_points + 1):
             plan = ChargePointPlan(
-                f"CP{number}", (ConnectorPlan(),) * 2, configuration={**PATIENT, **(configuration or {})}
+                f"CP{number}", (ConnectorPlan(),) * 2, configuration=configuration, security=security
             )
             made.fleet.add(plan)
         await made.booted()

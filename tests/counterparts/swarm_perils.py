@@ -1,4 +1,4 @@
-"""What may befall a charge point, drawn from a seed: drivers, cars, hands, mains, and a bad network.
+"""What may befall a charge point, drawn from a seed: drivers, cars, hands, mains, bugs, and a bad network.
 
 Only what happens is here, not what ought to come of it: that is for `swarm_rules`. Any order may be refused.
 """
@@ -26,6 +26,7 @@ from fleet.commands.vocabulary import (
     ClearFault,
     Command,
     Connect,
+    Crash,
     Disconnect,
     InjectFault,
     PlugIn,
@@ -120,6 +121,10 @@ class Perils:
             latency_s=pick([0.5, 4.0, 40.0]),
         )
         return [(0, pick([impair, impair, impair, Mend()]))]
+
+    def bug(self) -> list[Order]:
+        """The software of a connector crashes, and with it that of its charge point."""
+        return [(self.draws.choice([1, 2]), Crash())]
 
     def pause_s(self) -> float:
         """Until the next thing: often none, seldom long."""

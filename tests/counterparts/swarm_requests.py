@@ -1,8 +1,8 @@
 """Whatever a CSMS may ask of a charge point, drawn from a seed: each request of OCPP 1.6 and its security extension.
 
 Sensible and senseless alike, for connectors, transactions and reservations that are there or not; but nothing that
-would make a charge point give up messages (TransactionMessageAttempts) or move elsewhere (AuthorizationKey,
-SecurityProfile), because the books could not balance then. Payloads are as on the wire, so anybody can send them.
+would make a charge point give up messages (TransactionMessageAttempts), because the books could not balance then.
+Payloads are as on the wire, so anybody can send them.
 """
 
 import random
@@ -35,6 +35,7 @@ CHANGES: dict[str, Sequence[str]] = {
         ["MeterValuesSampledData", "MeterValuesAlignedData", "StopTxnSampledData", "StopTxnAlignedData"],
         ("Energy.Active.Import.Register", "Energy.Active.Import.Register,SoC,Voltage", "Power.Active.Import", "Joy"),
     ),
+    "AuthorizationKey": ("another-good-password", "0123456789abcdef0123456789ABCDEF", "too short"),
     "ClockAlignedDataInterval": ("0", "900"),
     "ConnectionTimeOut": ("20", "60"),
     "HeartbeatInterval": ("0", "60", "600"),
@@ -42,6 +43,7 @@ CHANGES: dict[str, Sequence[str]] = {
     "MeterValueSampleInterval": ("0", "60", "300"),
     "MinimumStatusDuration": ("0", "3"),
     "NumberOfConnectors": ("7",),
+    "SecurityProfile": ("0", "1", "2", "3", "4"),
     "TransactionMessageRetryInterval": ("1", "10"),
     "WebSocketPingInterval": ("0", "20"),
     "NoSuchKey": ("1",),

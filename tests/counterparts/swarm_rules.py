@@ -57,6 +57,8 @@ LEGAL = {
 }
 """The table of OCPP 1.6 section 4.9: a row's letter, and the number of the status that a connector may go to."""
 CALL_TIMEOUT_S = 30.0
+INJECTED = "crash injected"
+"""What a crash says of itself that somebody ordered."""
 CALL = 2
 
 
@@ -106,7 +108,7 @@ class Rules:
                 for place in [place for place in self._statuses if place[0] == charge_point]:
                     del self._statuses[place]
                 self._in_flight.pop(charge_point, None)
-                if isinstance(report, Restarted) and report.crashed:
+                if isinstance(report, Restarted) and report.crashed and INJECTED not in (report.cause or ""):
                     self.wrong.append(f"{charge_point} crashed: {report.cause}")
             case GivenUp():
                 self.wrong.append(f"{charge_point} was given up: {report.cause}")

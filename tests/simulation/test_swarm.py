@@ -1,13 +1,15 @@
 """A swarm: hundreds of short lives, each with its own seed, in which everything that can happen does.
 
-Drivers come and go, hands and mains break things, the network fails on every layer, and the CSMS asks for whatever
-OCPP 1.6 lets it ask, is started anew and turns charge points away; all of it at once, in virtual time. Whatever befell,
-the rules of `swarm_rules` hold, every charge point recovers and charges again, and both sides' books agree.
+Drivers come and go, hands and mains break things, software crashes, the network fails on every layer, and the CSMS
+asks for whatever OCPP 1.6 lets it ask, hands out credentials that are good or not, is started anew and turns charge
+points away; all of it at once, in virtual time. Whatever befell, the rules of `swarm_rules` hold, every charge point
+recovers and charges again, and both sides' books agree.
 
     FLEET_SWARM_SEEDS=137 pytest tests/simulation/test_swarm.py        that seed again
     FLEET_SWARM_SEEDS=1000-9999 pytest tests/simulation/test_swarm.py  many others
 """
 
+import math
 import os
 import random
 from collections import Counter
@@ -25,11 +27,21 @@ from counterparts.swarm_requests import RESERVATIONS, Payload, Requests
 from counterparts.swarm_rules import Rules, books
 from trio.testing import MockClock
 
+from fleet.actors.supervisor import RestartPolicy
 from fleet.commands import hazards
 from fleet.commands.impairments import NetworkFault
 from fleet.commands.vocabulary import PlugIn, StartTransaction, StopTransaction, Unplug
 from fleet.core.dialects.v16 import SERVED
-from fleet.core.reports import Drained, LinkDown, LinkImpaired, Registered, TransactionStarted
+from fleet.core.plan import SecurityPlan
+from fleet.core.reports import (
+    CredentialsSettled,
+    Drained,
+    LinkDown,
+    LinkImpaired,
+    Registered,
+    Restarted,
+    TransactionStarted,
+)
 from fleet.csms.central import Policy
 from fleet.csms.server import CallFailed
 from fleet.ocpp import v16
@@ -38,6 +50,9 @@ from fleet.words import RegistrationStatus
 CHARGE_POINTS = 2
 CONNECTORS = (1, 2)
 HAPPENINGS = 60
+SECURITY = SecurityPlan(1, frozenset({1, 2, 3}), has_password=True)
+CRASHES_APART_S = RestartPolicy().window_s
+"""Who crashes more often is given up."""
 RECOVERED_AFTER_S = 1_800.0
 """Longer than anything that was put off: firmware, reservations, retries."""
 DRAINED_WITHIN_S = 7_200.0
@@ -68,11 +83,12 @@ class Swarm:
         perils, names = Perils(self.draws), list(self.network.fleet.berths)
         requests = {name: Requests(self.draws, _utc, self._running(name)) for name in names}
         # Some networks are good, and some CSMSs quiet.
-        weights = [3.0, 2.0, self.draws.choice([0.0, 1.0, 3.0]), self.draws.choice([1.0, 4.0, 8.0]), 0.3]
+        weights = [3.0, 2.0, self.draws.choice([0.0, 1.0, 3.0]), self.draws.choice([1.0, 4.0, 8.0]), 0.3, 0.3]
+        crashed_at = dict.fromkeys(names, -math.inf)
         async with trio.open_nursery() as asking:
             for _ in range(HAPPENINGS):
                 name = self.draws.choice(names)
-                match self.draws.choices(["driver", "hand", "network", "csms", "operator"], weights)[0]:
+                match self.draws.choices(["driver", "hand", "network", "csms", "operator", "bug"], weights)[0]:
                     case "driver":
                         await self._befall(name, perils.driver())
                     case "hand":
@@ -83,6 +99,9 @@ class Swarm:
                         asking.start_soon(self._ask, name, *requests[name].draw())
                     case "operator":
                         await self._operate()
+                    case "bug" if trio.current_time() > crashed_at[name] + CRASHES_APART_S:
+                        crashed_at[name] = trio.current_time()
+                        await self._befall(name, perils.bug())
                 await trio.sleep(perils.pause_s())
 
     async def recover(self) -> None:
@@ -160,7 +179,7 @@ def _utc() -> datetime:
 
 async def life(seed: int) -> Swarm:
     run_errand = errands(random.Random(f"{seed}/errands"))
-    async with bad_network(CHARGE_POINTS, seed, run_errand=run_errand) as network:
+    async with bad_network(CHARGE_POINTS, seed, run_errand=run_errand, security=SECURITY) as network:
         swarm = Swarm(seed, network)
         await swarm.live()
         await swarm.recover()
@@ -189,13 +208,17 @@ def test_whatever_befalls_them_charge_points_keep_the_rules_and_the_books_balanc
         MET.update(action for action, outcome in swarm.outcomes.elements() if outcome == "Result")
         MET.update(report.fault for report in swarm.network.reported(LinkImpaired))
         MET.update(report.status for report in swarm.network.reported(Registered))
+        MET.update((CredentialsSettled, each.adopted) for each in swarm.network.reported(CredentialsSettled))
+        MET["crash"] += sum(each.crashed for each in swarm.network.reported(Restarted))
         MET[LinkDown] += len(swarm.network.reported(LinkDown))
 
 
 def test_the_swarm_has_met_every_request_and_every_fault() -> None:
     if MET[LinkDown] < 100:
         pytest.skip("only after hundreds of lives")
-    assert {*SERVED, *NetworkFault, *RegistrationStatus} - set(MET) == set()
+    settled = {(CredentialsSettled, True), (CredentialsSettled, False)}
+    assert {*SERVED, *NetworkFault, *RegistrationStatus, *settled} - set(MET) == set()
+    assert MET["crash"] > 20
 
 
 @pytest.mark.parametrize("action", sorted(SERVED))
