@@ -84,6 +84,7 @@ def grow(plant: Plant, plan: ChargePointPlan) -> None:
     if plant.drivers is not None:
         plant.drivers.add(plan)
     plant.fleet.add(plan)
+    plant.newcomer(plan.id)
 
 
 async def _switch_off(plant: Plant, charge_point_id: str) -> str | None:

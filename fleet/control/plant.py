@@ -60,6 +60,10 @@ def _unheard() -> None:
     """Nobody ends it from here."""
 
 
+def _unnoticed(_charge_point_id: str) -> None:
+    """Nobody wants to know who comes."""
+
+
 @define(eq=False)
 class Plant:
     """A fleet that runs, with all that is to be seen of it.
@@ -67,8 +71,8 @@ class Plant:
     `plan_at` makes the plan of the charge point with a global index (from 1), also beyond those configured; None where
     the fleet can't grow by number; `model` is whom one who is added by name is like, by default the first of the fleet.
     `drain` asks for the end of the run; `interrupt` is Ctrl-C by other means: the drain, and the second time the end at
-    once. `some_id_tags`
-    of the drivers and the `actions` of the protocol are for completion. `drivers` is None where nobody drives.
+    once. `some_id_tags` of the drivers and the `actions` of the protocol are for completion. `drivers` is None where
+    nobody drives; `newcomer` hears of each charge point that is switched on.
     """
 
     fleet: Fleet
@@ -79,6 +83,7 @@ class Plant:
     drain: Callable[[], None] = _unheard
     interrupt: Callable[[], None] = _unheard
     drivers: Crowd | None = None
+    newcomer: Callable[[str], None] = _unnoticed
     plan_at: PlanAt | None = None
     model: ChargePointPlan | None = None
     some_id_tags: Sequence[str] = ()

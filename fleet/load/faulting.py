@@ -6,19 +6,22 @@ accounts. What somebody typed is that person's affair and stays as it is.
 
 Faults strike whether or not everybody is there to be struck. Who is off, or can't be broken in this way now, refuses
 as it would refuse anybody; the journal has how many did. Only who is still to be switched on, for the first time, is
-waited for, so that a fault from the beginning is one of everybody.
+waited for, so that a fault from the beginning is one of everybody. Who comes by `scale` or `add`, later, belongs
+to everybody from then on.
 """
 
 import heapq
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import repeat
 
 import trio
 from attrs import define, evolve, field
 
 from fleet.commands.hazards import PowerReturn
-from fleet.commands.target import Address, Directory, TargetError
+from fleet.commands.target import Address, Target, TargetError
 from fleet.commands.vocabulary import Command
 from fleet.control.asking import render_address
 from fleet.control.plant import Plant
@@ -28,6 +31,7 @@ from fleet.load.faults import Fault, Roll, all_understood
 from fleet.observe.journal import EventKind
 from fleet.observe.redaction import redacted_line
 from fleet.quantities import format_duration
+from fleet.randomness import unit
 from fleet.words import ConnectorStatus
 
 BURST_MAX = 50
@@ -48,12 +52,14 @@ class Faulting:
     faults: Sequence[Fault]
     seed: int
     end_s: float
-    roll: Directory
+    roll: Roll
     """Everybody whom the configuration has, also those who are not switched on yet."""
     say: Callable[[str], None]
     restart_csms: RestartOfCsms | None = None
     struck: int = 0
     """Times that a fault struck somebody: each of a target counts."""
+    # Where faults are carried out, as long as they are.
+    _nursery: trio.Nursery | None = None
     # What is to be undone, and when that will happen by itself.
     _open: dict[tuple[Address, Command], float] = field(factory=dict)
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
@@ -73,11 +79,17 @@ class Faulting:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    plant.newcomer = partial(self._newcomer, plant)
                     for fault in self.faults:
                         nursery.start_soon(self._strike_together, fault, plant, nursery)
                         if fault.config.rate_per_s is not None:
-                            nursery.start_soon(self._strike_each, fault, plant, nursery)
+                            nursery.start_soon(self._strike_each, fault, plant, nursery, self._each(fault))
+                    if any(fault.config.rate_per_s is not None for fault in self.faults):
+                        # Whoever comes may be struck by them.
+                        await trio.sleep_until(plant.started_at + self.end_s)
         finally:
+            self._nursery = None
             self._over.set()
 
     async def end(self, plant: Plant) -> None:
@@ -142,16 +154,42 @@ class Faulting:
             if come:
                 await self._strike(fault, plant, nursery, come)
 
-    async def _strike_each(self, fault: Fault, plant: Plant, nursery: trio.Nursery) -> None:
-        """Each of its target for itself: those who are there when the run begins, if the status fits at the time."""
-        target, counter = fault.target, _counter(fault, 0)
-        if target is None:
-            addresses = [_CSMS]
-        else:
-            addresses = evolve(target, statuses=()).resolve(self.roll, seed=self.seed, counter=counter)
+    def _each(self, fault: Fault) -> Sequence[Address]:
+        """Whom of the configuration's it strikes each for itself."""
+        if fault.target is None:
+            return [_CSMS]
+        return evolve(fault.target, statuses=()).resolve(self.roll, seed=self.seed, counter=_counter(fault, 0))
+
+    def _newcomer(self, plant: Plant, charge_point_id: str) -> None:
+        """One more than the configuration has is there: what strikes each for itself may strike it from now on."""
+        if self._nursery is None or self.roll.known(charge_point_id):
+            return
+        alone = Roll({charge_point_id: plant.connectors(charge_point_id)})
+        for fault in self.faults:
+            if fault.config.rate_per_s is not None and fault.target is not None:
+                addresses = list(self._meant(fault.target, fault.number, alone))
+                self._nursery.start_soon(self._strike_each, fault, plant, self._nursery, addresses)
+
+    def _meant(self, target: Target, number: int, alone: Roll) -> Iterator[Address]:
+        """Whom of one who comes a target means: of a share as likely as anybody, of a number nobody."""
+        sample = target.sample
+        share = 1.0 if sample is None else sample.amount / 100 if sample.percent else 0.0
+        for term in target.terms:
+            with suppress(TargetError):
+                for address in evolve(target, terms=(term,), statuses=(), sample=None).resolve(alone):
+                    if unit(self.seed, f"fault/{number}/{address[0]}/{address[1]}/sampled") < share:
+                        yield address
+
+    async def _strike_each(
+        self, fault: Fault, plant: Plant, nursery: trio.Nursery, addresses: Sequence[Address]
+    ) -> None:
+        """These, each for itself from now on, if the status fits at the time."""
+        target, began_at = fault.target, trio.current_time()
         # One by one as time goes on, however long the run is.
         strikes = [zip(fault.strikes_s(self.seed, self.end_s, each), repeat(each), strict=False) for each in addresses]
         for at_s, address in heapq.merge(*strikes):
+            if plant.started_at + at_s < began_at:
+                continue
             await trio.sleep_until(plant.started_at + at_s)
             if target is None:
                 nursery.start_soon(self._restart, fault, plant)

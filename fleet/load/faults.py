@@ -222,6 +222,10 @@ class Roll:
         self._connectors = connectors
         self.ids = tuple(connectors)
 
+    def known(self, charge_point_id: str) -> bool:
+        """Is it of this fleet?"""
+        return charge_point_id in self._connectors
+
     def connectors(self, charge_point_id: str) -> int:
         """How many connectors it has."""
         return self._connectors[charge_point_id]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 from attrs import define, evolve
 from counterparts.planted import Planted, planted
@@ -113,6 +114,26 @@ async def test_a_rate_strikes_each_for_itself(autojump_clock: trio.abc.Clock) ->
         # In the journal, where dashboards count them, but nobody wants to read a hundred lines.
         assert f.notes()[0] == f"latency for 1s on {struck[0][1]}"
         assert f.said == []
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [(None, True), ("CP1,CP0*", True), ("@Available", True), ("CP1", False), ("*~100%", True), ("*~1", False)],
+)
+async def test_a_rate_strikes_those_who_come_later_too_where_they_are_meant(
+    target: str | None, expected: bool, autojump_clock: trio.abc.Clock
+) -> None:
+    async with faulted(FaultConfig("latency", target=target, rate_per_s=60 / 3600, for_s=1)) as f:
+        await trio.sleep(600)
+        assert (await f.planted.do("add CP099")).ok
+        await trio.sleep(2400)
+        struck = [at_s for at_s, name in f.impaired() if name == "CP099"]
+        assert bool(struck) is expected
+        assert all(at_s > 600 for at_s in struck)
+        assert 20 < len(struck) < 70 or not expected
+        await f.end()
+        # Nobody is told of those who come now.
+        assert (await f.planted.do("add CP098")).ok
 
 
 async def test_what_has_no_end_of_its_own_is_undone_after_its_time(autojump_clock: trio.abc.Clock) -> None:
