@@ -34,8 +34,13 @@ def meter_sampled(charge_point: ChargePoint, report: MeterSampled) -> None:
     said = charge_point.dialect.meter_values(report.connector, reading, charge_point.utc(reading.at))
     asked_for = reading.context is ReadingContext.TRIGGER
     if asked_for and not charge_point.registration.accepted:
-        # The outbox doesn't open before the CSMS has accepted, but this it wants to hear now.
-        charge_point.say(said, reading.at, asked_for=True)
+        # The outbox doesn't open before the CSMS has accepted, but this it wants to hear now; of a transaction that it
+        # knows, as one that was accepted before may be Pending again.
+        action, payload = said
+        transaction_id = charge_point.memory.outbox.bindings.get(report.transaction or "")
+        if transaction_id is not None:
+            payload = {**payload, "transactionId": transaction_id}
+        charge_point.say((action, payload), reading.at, asked_for=True)
         return
     if report.transaction is None and not charge_point.speaking:
         return

@@ -199,6 +199,21 @@ async def test_while_pending_a_transaction_has_its_meter_values_triggered_withou
         assert "transactionId" not in said.payload
 
 
+async def test_pending_again_a_transaction_that_the_csms_knows_has_its_id_in_triggered_meter_values(
+    autojump_clock: Any,
+) -> None:
+    answers = {"BootNotification": in_turn(boot_answer(), boot_answer("Pending", 300), boot_answer())}
+    async with stage(answers=answers) as s:
+        await s.charge()
+        running = s.memory.connectors[0].transaction
+        assert running is not None
+        assert await trigger(s, "BootNotification") == ACCEPTED
+        await s.expect(*TOLD, "BootNotification")
+        assert await trigger(s, "MeterValues", 1) == ACCEPTED
+        *_, said = await s.expect(*TOLD, "MeterValues")
+        assert said.payload["transactionId"] == running.transaction_id
+
+
 async def test_a_triggered_boot_that_stays_unanswered_changes_nothing(autojump_clock: Any) -> None:
     answers = {"BootNotification": in_turn(boot_answer(), SILENCE, boot_answer())}
     async with stage(answers=answers) as s:
