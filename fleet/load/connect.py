@@ -17,11 +17,12 @@ from fleet.load.config import CONNECTORS_MAX, CsmsConfig, DriversConfig, GroupCo
 from fleet.load.controls import Attend, Manner
 from fleet.load.security import FLAGS as SECURITY_FLAGS
 from fleet.load.security import add_arguments as add_security_arguments
-from fleet.load.settings import read_seed, read_url, text, whole
+from fleet.load.settings import read_duration, read_seed, read_url, text, whole
 
 DEFAULT_ID = "CP001"
 DEFAULT_URL = "ws://localhost:8080/ocpp/{id}"
 DEFAULT_CONNECTORS = 2
+DEFAULT_FINISHING_S = 2.0
 _ID_LENGTH_MAX = 255
 
 
@@ -46,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many connectors it has (default: %(default)s)",
     )
     add("--fixed-cable", action="store_true", help="cables that can't be taken out at the charge point's end")
+    add(
+        "--finishing",
+        type=flag(read_duration, float),
+        default=DEFAULT_FINISHING_S,
+        metavar="TIME",
+        help="how long it stays Finishing before a cable that stays in counts as Preparing again (default: 2s)",
+    )
     add("--interactive", action="store_true", help="with a menu and a shell to tell it what to do")
     add("--verbose", action="store_true", help="log every OCPP message and how connections come about")
     add("--log-level", choices=LEVELS, default="info", help="from which level on to log (default: %(default)s)")
@@ -76,6 +84,7 @@ def resolve(args: argparse.Namespace) -> RunConfig:
                 count=1,
                 connectors=args.connectors,
                 fixed_cable=args.fixed_cable,
+                finishing_s=args.finishing,
                 configuration=dict(args.configuration),
             ),
         ),

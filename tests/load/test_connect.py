@@ -59,6 +59,11 @@ def test_its_cables_may_be_fixed() -> None:
         assert {connector.fixed_cable for connector in plan.connectors} == {fixed}
 
 
+def test_its_cables_may_stay_in_for_longer_before_another_transaction_is_thought_of() -> None:
+    (plan,) = plans(resolve(parsed("--finishing", "10m")))
+    assert {connector.finishing_s for connector in plan.connectors} == {600}
+
+
 def test_braces_in_an_id_are_its_own() -> None:
     (plan,) = plans(resolve(parsed("--id", "a{}b{0}")))
     assert plan.id == "a{}b{0}"
