@@ -15,19 +15,20 @@ _LESS_W = 1e-3
 
 
 def sheet(composition: Composition, connector: int, utc_s: float, charging: set[int]) -> dict[str, object]:
-    """`limit_w` now, None for connector 0 where nothing limits the whole; `limited_by` whom; `changes_in_s`; profiles.
+    """The connector's limit in W at that instant while those others charge, by what, and in how many s it may change.
 
-    The profiles that limit the connector are there by their ids, those of connector 0 are all of the charge point's.
+    Then its profiles by their ids; of connector 0, which is the charge point as a whole, that is all of them. What
+    there isn't is left out: a limit of the whole where nothing limits it, a change where none will come.
     """
     limit_w, limited_by = _of_charge_point(composition, utc_s)
     if connector:
         limit_w, limited_by = _of_connector(composition, connector, utc_s, charging)
     change_s = composition.next_change_at(utc_s) - utc_s
-    shown: dict[str, object] = {
-        "limit_w": limit_w if limit_w is None else round(limit_w, 3),
-        "limited_by": limited_by,
-        "changes_in_s": None if change_s == math.inf else math.ceil(change_s),
-    }
+    shown: dict[str, object] = {"limited_by": limited_by}
+    if limit_w is not None:
+        shown = {"limit_w": round(limit_w, 3), **shown}
+    if change_s < math.inf:
+        shown["changes_in_s"] = math.ceil(change_s)
     for each in sorted(composition.installed, key=lambda each: (each.profile.id, each.connector)):
         if connector in (0, each.connector) or each.connector == 0:
             shown[f"profile {each.profile.id}"] = _line(each)
@@ -51,6 +52,8 @@ def _of_connector(composition: Composition, connector: int, utc_s: float, chargi
     alone = Composition(composition.plans, others, composition.running)
     if own is not None and alone.allowances_at(utc_s, charging)[connector - 1].power_w <= allowed_w + _LESS_W:
         return allowed_w, _name(own.profile)
+    if allowed_w >= composition.takes_w.get(connector, math.inf) - _LESS_W:
+        return allowed_w, "what its car can take"
     maximum = composition.maximum_at(utc_s)
     assert maximum is not None, "what lies below the connector's own limits is the charge point's"
     return allowed_w, _name(maximum.profile)

@@ -311,9 +311,9 @@ def test_charging_profiles_are_shown_of_a_connector_and_of_the_charge_point(benc
     }
     assert bench.call("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile}) == {"status": "Accepted"}
     line = "TxDefaultProfile of connector 1, stack level 1, Relative: 1500 W"
-    limit = {"limit_w": 1_500.0, "limited_by": "TxDefaultProfile 3", "changes_in_s": None, "profile 3": line}
+    limit = {"limit_w": 1_500.0, "limited_by": "TxDefaultProfile 3", "profile 3": line}
     assert ask(bench, ShowProfiles(), connector=1, token=1) == (None, limit)
-    whole = {"limit_w": None, "limited_by": "nothing", "changes_in_s": None, "profile 3": line}
+    whole = {"limited_by": "nothing", "profile 3": line}
     assert ask(bench, ShowProfiles(), connector=0, token=2) == (None, whole)
 
 

@@ -34,9 +34,8 @@ def composition(*installed: Installed) -> Composition:
 
 
 def test_without_profiles_nothing_limits_but_what_the_connector_is_built_for() -> None:
-    shown = {"limit_w": 7_360.0, "limited_by": "what it is built for", "changes_in_s": None}
-    assert sheet(composition(), 1, NOW, {1}) == shown
-    assert sheet(composition(), 0, NOW, {1}) == {"limit_w": None, "limited_by": "nothing", "changes_in_s": None}
+    assert sheet(composition(), 1, NOW, {1}) == {"limit_w": 7_360.0, "limited_by": "what it is built for"}
+    assert sheet(composition(), 0, NOW, {1}) == {"limited_by": "nothing"}
 
 
 def test_the_profile_that_limits_is_named_and_every_one_has_its_line() -> None:
@@ -67,6 +66,13 @@ def test_the_profile_that_limits_is_named_and_every_one_has_its_line() -> None:
     whole = sheet(both, 0, NOW, {1, 2})
     assert (whole["limit_w"], whole["limited_by"]) == (6_000.0, "ChargePointMaxProfile 1")
     assert {"profile 1", "profile 7"} <= set(whole)
+
+
+def test_who_can_take_less_than_its_share_is_limited_by_that() -> None:
+    slow = evolve(composition(MAXIMUM), takes_w={1: 1_000.0})
+    shown = sheet(slow, 1, NOW, {1, 2})
+    assert (shown["limit_w"], shown["limited_by"]) == (1_000.0, "what its car can take")
+    assert sheet(slow, 2, NOW, {1, 2})["limit_w"] == 5_000.0
 
 
 def test_a_profile_that_allows_more_than_the_connector_can_is_not_what_limits() -> None:
