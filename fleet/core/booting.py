@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from fleet.core import absence, charging_limits, maintenance, reconnection, views
+from fleet.core import absence, charging_limits, maintenance, reconnection, security_events, views
 from fleet.core.effects import SetPingInterval
 from fleet.core.keys import INTEGER_MAX
 from fleet.core.quartz import UTC_MAX_S
@@ -65,9 +65,11 @@ def set_clock(charge_point: ChargePoint, utc_s: float, now: float) -> None:
     """The CSMS's time is the charge point's (sections 4.2 and 4.6), unless no calendar has room around it."""
     if not 0 <= utc_s < UTC_MAX_S:
         return
+    set_by_s = utc_s - charge_point.utc(now)
     charge_point.utc_offset_s = utc_s - now
     if charge_point.memory.quartz is not None:
         charge_point.memory.quartz.set(now)
+    security_events.clock_set(charge_point, set_by_s, now)
     charge_point.align(now)
     charging_limits.refresh(charge_point, now)
 

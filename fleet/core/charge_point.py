@@ -29,6 +29,7 @@ from fleet.core import (
     maintenance,
     outcomes,
     reconnection,
+    security_events,
     service,
     service_reservation,
     updating,
@@ -384,6 +385,7 @@ class ChargePoint:
                     self.observe(CallServed(event.action, event.code, now))
                 case Violated():
                     self.observe(ProtocolViolated(event.rule, event.detail, now))
+                    security_events.violated(self, event.rule, now)
                 case Lost():
                     delivery.lost(self, event.outgoing, event.reason, now)
 

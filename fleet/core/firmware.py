@@ -25,6 +25,7 @@ from attrs import define, frozen
 
 from fleet.core.answers import FirmwareWanted, SignedFirmwareWanted
 from fleet.core.errands import Done, Errand, Fetch, Fetched, JudgeSignature, Outcome
+from fleet.core.security_events import SecurityEvent
 from fleet.words import FirmwareStatus
 
 Wanted = FirmwareWanted | SignedFirmwareWanted
@@ -68,9 +69,9 @@ class Begin:
 
 @frozen
 class Alarm:
-    """A security event of that kind."""
+    """A security event."""
 
-    kind: str
+    event: SecurityEvent
 
 
 @frozen
@@ -183,7 +184,7 @@ class Update:
                 return [self._tell(FirmwareStatus.SIGNATURE_VERIFIED)]
             case Stage.VERIFYING:
                 self._be(Stage.OVER)
-                return [self._tell(FirmwareStatus.INVALID_SIGNATURE), Alarm("InvalidFirmwareSignature")]
+                return [self._tell(FirmwareStatus.INVALID_SIGNATURE), Alarm(SecurityEvent.INVALID_FIRMWARE_SIGNATURE)]
             case _:
                 return []
 

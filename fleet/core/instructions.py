@@ -40,10 +40,20 @@ from fleet.commands.vocabulary import (
     ShowProfiles,
     StopTransaction,
 )
-from fleet.core import absence, charging_limits, dictation, emergency, impairments, quartz, reconnection
+from fleet.core import (
+    absence,
+    charging_limits,
+    dictation,
+    emergency,
+    impairments,
+    quartz,
+    reconnection,
+    security_events,
+)
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
+from fleet.core.security_events import SecurityEvent
 from fleet.words import ResetKind, StopReason
 
 if TYPE_CHECKING:
@@ -162,6 +172,7 @@ def _leave(charge_point: ChargePoint, deadline: float) -> None:
 
 def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
     """Soft stops the transactions and delivers first, hard just goes (OCPP 1.6 section 5.14)."""
+    security_events.happened(charge_point, SecurityEvent.RESET_OR_REBOOT, now, kind)
     if kind is ResetKind.SOFT:
         restart = Restart(charge_point.plan.reboot_s, "SoftReset")
         _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.SOFT_RESET))
@@ -171,6 +182,7 @@ def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
 
 def reboot(charge_point: ChargePoint, cause: str, now: float) -> None:
     """The charge point itself wants to: what is to be said is said first."""
+    security_events.happened(charge_point, SecurityEvent.RESET_OR_REBOOT, now, cause)
     restart = Restart(charge_point.plan.reboot_s, cause)
     _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.REBOOT))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet.core import notices, security, updating, uploading
+from fleet.core import notices, security, security_events, updating, uploading
 from fleet.core.answers import (
     CertificateSent,
     CertificateSigned,
@@ -44,7 +44,7 @@ MaintenanceRequest = (
 
 def start(charge_point: ChargePoint, now: float) -> None:
     """Power-up: what the last life left half done."""
-    security.started(charge_point, now)
+    security_events.started(charge_point, now)
     updating.start(charge_point, now)
 
 
@@ -66,7 +66,7 @@ def opened(charge_point: ChargePoint, now: float) -> None:
 
 def link_down(charge_point: ChargePoint) -> None:
     """Nobody waits for answers any more; what is being fetched or delivered goes its own way."""
-    charge_point.upkeep.asked = frozenset()
+    charge_point.upkeep.asked = charge_point.upkeep.happened = frozenset()
 
 
 def ended(charge_point: ChargePoint, message: ErrandEnded, now: float) -> None:
@@ -95,6 +95,6 @@ def serve(charge_point: ChargePoint, message_id: str, request: MaintenanceReques
         case CertificateSent():
             security.certificate_sent(charge_point, message_id, request, now)
         case CertificateUnwanted():
-            security.certificate_unwanted(charge_point, message_id, request)
+            security.certificate_unwanted(charge_point, message_id, request, now)
         case CertificatesWanted():
             security.certificates_wanted(charge_point, message_id, request)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from fleet.core import security_events
 from fleet.core.credentials import Credentials, OwnCertificate, Trial
 from fleet.core.effects import CloseLink, UseCredentials
 from fleet.core.keys import find, normal
 from fleet.core.reports import CredentialsSettled
+from fleet.core.security_events import SecurityEvent
 from fleet.words import CertificateUse, ConfigurationStatus
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def link_up(charge_point: ChargePoint, now: float) -> None:
         return
     if trial.trying_proposed:
         _keep(charge_point, trial.proposed)
+        security_events.happened(charge_point, SecurityEvent.RECONFIGURATION_OF_SECURITY_PARAMETERS, now)
     charge_point.trial = charge_point.memory.proposed = None
     charge_point.observe(CredentialsSettled(now, trial.credentials.security_profile, trial.trying_proposed))
 

@@ -1,10 +1,6 @@
-"""The security white paper's part of a charge point: security events, and which certificates it has and trusts.
+"""The security white paper's part of a charge point: which certificates it has and trusts.
 
-*Events* go into the security log, the last `LOG_MAX` of them, whatever the security profile. The CSMS is told of what
-an extension's message caused, always; of what merely happened (a start-up, say) only from security profile 2 on: below
-that nothing shows that the CSMS knows the extension at all, and basic authentication is older than it.
-
-*Certificates*: what a certificate is worth takes errands to say. Accepted roots and the own chain lie in the memory.
+What a certificate is worth takes errands to say. Accepted roots and the own chain lie in the memory.
 The charge point's own is renewed by ExtendedTriggerMessage: a new key and its signing request go out, the CSMS accepts
 and later sends the chain. It has to be for the key that was last made, in its time, and, if there are roots of the CSMS
 to hold it against, under one of these. How the connection comes to use it is `reconnection`'s.
@@ -15,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fleet.core import notices, reconnection, upkeep
+from fleet.core import reconnection, upkeep
 from fleet.core.answers import CertificateSent, CertificateSigned, CertificatesWanted, CertificateUnwanted
 from fleet.core.certificates import CertificateStore
 from fleet.core.credentials import OwnCertificate
@@ -28,31 +24,14 @@ from fleet.core.errands import (
     RequestMade,
     Undone,
 )
-from fleet.core.notices import Notice, NoticeKind
+from fleet.core.security_events import SecurityEvent, happened
 from fleet.words import CertificateUse, DeleteStatus, InstallStatus
 
 if TYPE_CHECKING:
     from fleet.core.answers import SigningAnswered
     from fleet.core.charge_point import ChargePoint
 
-LOG_MAX = 100
-PROFILE_TLS = 2
-
-# ---- events ----------------------------------------------------------------------------------------------------------
-
-
-def happened(charge_point: ChargePoint, kind: str, now: float, info: str | None = None, *, tell: bool = False) -> None:
-    """A security event, by the white paper's name of its kind; `tell`: the CSMS hears of it in any case."""
-    memory = charge_point.memory
-    event = Notice(NoticeKind.SECURITY, kind, charge_point.utc(now), info=info)
-    memory.security_log = (*memory.security_log[1 - LOG_MAX :], event)
-    if tell or charge_point.configuration.security_profile >= PROFILE_TLS:
-        notices.notify(charge_point, event, now)
-
-
-def started(charge_point: ChargePoint, now: float) -> None:
-    """Power-up."""
-    happened(charge_point, "StartupOfTheDevice", now)
+RECONFIGURED = SecurityEvent.RECONFIGURATION_OF_SECURITY_PARAMETERS
 
 
 def trusted(charge_point: ChargePoint) -> CertificateStore:
@@ -100,7 +79,7 @@ def certificate_signed(charge_point: ChargePoint, message_id: str, request: Cert
         refusal = f"the chain is longer than {length_max} characters"
     if store.pending_key is None or refusal is not None:
         charge_point.respond(message_id, charge_point.dialect.certificate_signed_response(False))
-        happened(charge_point, "InvalidChargePointCertificate", now, refusal, tell=True)
+        happened(charge_point, SecurityEvent.INVALID_CHARGE_POINT_CERTIFICATE, now, refusal, tell=True)
         return
     roots = store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT)
     key = store.pending_key
@@ -116,7 +95,7 @@ def _chain_judged(
     if not upkeep.respond(charge_point, message_id, charge_point.dialect.certificate_signed_response(accepted)):
         return
     if isinstance(outcome, Undone):
-        happened(charge_point, "InvalidChargePointCertificate", now, outcome.detail, tell=True)
+        happened(charge_point, SecurityEvent.INVALID_CHARGE_POINT_CERTIFICATE, now, outcome.detail, tell=True)
         return
     kept(charge_point).pending_key = None
     reconnection.use_certificate(charge_point, OwnCertificate(request.chain, key))
@@ -138,13 +117,13 @@ def certificate_sent(charge_point: ChargePoint, message_id: str, request: Certif
 def _root_judged(
     charge_point: ChargePoint, message_id: str, request: CertificateSent, outcome: Outcome, now: float
 ) -> None:
-    status = _install(charge_point, outcome) if isinstance(outcome, Recognised) else InstallStatus.REJECTED
+    status = _install(charge_point, outcome, now) if isinstance(outcome, Recognised) else InstallStatus.REJECTED
     upkeep.respond(charge_point, message_id, charge_point.dialect.certificate_sent_response(status))
     if isinstance(outcome, Undone) and request.use is CertificateUse.CENTRAL_SYSTEM_ROOT:
-        happened(charge_point, "InvalidCentralSystemCertificate", now, outcome.detail, tell=True)
+        happened(charge_point, SecurityEvent.INVALID_CENTRAL_SYSTEM_CERTIFICATE, now, outcome.detail, tell=True)
 
 
-def _install(charge_point: ChargePoint, outcome: Recognised) -> InstallStatus:
+def _install(charge_point: ChargePoint, outcome: Recognised, now: float) -> InstallStatus:
     store, root = trusted(charge_point), outcome.certificate
     room = int(charge_point.configuration.get("CertificateStoreMaxLength") or len(store.roots) + 1)
     if len(store.roots) >= room and not store.has(root):
@@ -154,6 +133,7 @@ def _install(charge_point: ChargePoint, outcome: Recognised) -> InstallStatus:
         # The one that it follows stays, to fall back on; those before it go.
         store.keep_last(root.use)
     store.install(root)
+    happened(charge_point, RECONFIGURED, now, f"{root.use} installed")
     if root.use is CertificateUse.CENTRAL_SYSTEM_ROOT:
         reconnection.roots_changed(charge_point)
     return InstallStatus.ACCEPTED
@@ -163,13 +143,15 @@ def _checks_roots(charge_point: ChargePoint) -> bool:
     return charge_point.configuration.get("AdditionalRootCertificateCheck") == "true"
 
 
-def certificate_unwanted(charge_point: ChargePoint, message_id: str, request: CertificateUnwanted) -> None:
+def certificate_unwanted(charge_point: ChargePoint, message_id: str, request: CertificateUnwanted, now: float) -> None:
     """DeleteCertificate.req. The own certificate isn't deleted by it: its hash is in no store."""
     store = kept(charge_point)
     before = store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT)
     found = store.delete(request.certificate)
     if store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT) != before:
         reconnection.roots_changed(charge_point)
+    if found:
+        happened(charge_point, RECONFIGURED, now, "certificate deleted")
     status = DeleteStatus.ACCEPTED if found else DeleteStatus.NOT_FOUND
     charge_point.respond(message_id, charge_point.dialect.certificate_unwanted_response(status))
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, assert_never
 from attrs import evolve
 
 from fleet.commands.vocabulary import ChangeAvailability
-from fleet.core import instructions, notices, security, upkeep
+from fleet.core import instructions, notices, security, security_events, upkeep
 from fleet.core.answers import FirmwareWanted, SignedFirmwareWanted
 from fleet.core.errands import JudgeSigner, Outcome, Undone, Why
 from fleet.core.firmware import Activate, Alarm, Begin, PutBack, Step, TakeOut, Tell, Update, Wanted
 from fleet.core.memory import UpdateMemory
 from fleet.core.notices import Notice, NoticeKind
+from fleet.core.security_events import SecurityEvent
 from fleet.words import Availability, CertificateUse, ConnectorStatus, FirmwareStatus, SignedFirmwareAnswer
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def start(charge_point: ChargePoint, now: float) -> None:
         memory.update, memory.firmware_version = None, pending.version
         _tell(charge_point, pending.wanted, FirmwareStatus.INSTALLED, now)
         signed = isinstance(pending.wanted, SignedFirmwareWanted)
-        security.happened(charge_point, "FirmwareUpdated", now, pending.version, tell=signed)
+        security_events.happened(charge_point, SecurityEvent.FIRMWARE_UPDATED, now, pending.version, tell=signed)
     elif pending is not None:
         charge_point.upkeep.update = Update(pending.wanted, charge_point.plan.install_s)
     if memory.firmware_version is not None:
@@ -82,7 +83,8 @@ def _signer_judged(
         return
     if isinstance(outcome, Undone):
         if outcome.why in SIGNED_ANSWERS:
-            security.happened(charge_point, "InvalidFirmwareSigningCertificate", now, outcome.detail, tell=True)
+            event = SecurityEvent.INVALID_FIRMWARE_SIGNING_CERTIFICATE
+            security_events.happened(charge_point, event, now, outcome.detail, tell=True)
     elif answer is not SignedFirmwareAnswer.REJECTED:
         _begin(charge_point, request)
 
@@ -156,7 +158,7 @@ def _take(charge_point: ChargePoint, update: Update, steps: list[Step], now: flo
                 then = partial(_errand_ended, charge_point, update)
                 charge_point.upkeep.update_errand = upkeep.run(charge_point, step.errand, then)
             case Alarm():
-                security.happened(charge_point, step.kind, now, tell=True)
+                security_events.happened(charge_point, step.event, now, tell=True)
             case TakeOut():
                 _take_out(charge_point)
             case PutBack():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
     from fleet.core.errands import Errand, Outcome
     from fleet.core.firmware import Update
+    from fleet.core.security_events import SecurityEvent
     from fleet.core.uploading import Upload
 
 Then = Callable[["Outcome", float], None]
@@ -29,7 +30,8 @@ Then = Callable[["Outcome", float], None]
 class Upkeep:
     """One life's. `saying` notices, the oldest, are with the exchange. `errands`: how it goes on after each, by token.
 
-    `asked` are the CSMS's requests that an errand has to answer; a cut takes their way back.
+    `asked` are the CSMS's requests that an errand has to answer; a cut takes their way back. `happened`: security
+    events that are told once for each connection or outage.
     """
 
     saying: int = 0
@@ -40,6 +42,7 @@ class Upkeep:
     errands: dict[int, Then] = Factory(dict)
     asked: frozenset[str] = frozenset()
     errands_begun: int = 0
+    happened: frozenset[SecurityEvent] = frozenset()
 
     @property
     def deadline(self) -> float:

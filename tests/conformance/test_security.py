@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import trio
 from counterparts.pki import root
-from counterparts.script import CP, PASSWORD, RecordingCentral, Stage, stage
+from counterparts.script import CP, PASSWORD, RecordingCentral, Stage, stage, utc
 from counterparts.scripted import SILENCE
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from fleet.commands.vocabulary import Swipe
+from fleet.commands.vocabulary import SendHeartbeat, Swipe
 from fleet.core.plan import SecurityPlan
 from fleet.link.endpoint import basic_auth
 
@@ -297,3 +297,68 @@ async def test_a_csms_without_the_extension_is_not_told_of_a_start_up(autojump_c
         await s.until("1:Available")
         await trio.sleep(60)
         assert events(s.central) == []
+
+
+# From profile 2 on, over a stream that does without the TLS.
+WITH_TLS: dict[str, Any] = {
+    "configuration": {"SecurityProfile": "2"},
+    "security": SecurityPlan(2, frozenset({0, 1, 2}), has_password=True),
+    "booted": False,
+}
+
+
+def logged(s: Stage) -> list[str]:
+    return [notice.word for notice in s.memory.security_log]
+
+
+@pytest.mark.parametrize("kind", ["Soft", "Hard"])
+async def test_a_start_up_and_a_reset_are_told_from_profile_2_on(autojump_clock: Any, kind: str) -> None:
+    async with stage(**WITH_TLS) as s:
+        await s.until("1:Available")
+        await s.call("Reset", {"type": kind})
+        await trio.sleep(60)
+        assert events(s.central) == ["StartupOfTheDevice", "ResetOrReboot", "StartupOfTheDevice"]
+
+
+async def test_a_power_cut_is_a_start_up_and_no_reset(autojump_clock: Any) -> None:
+    async with stage(**WITH_TLS) as s:
+        await s.until("1:Available")
+        await s.power_cut()
+        s.power_on()
+        await trio.sleep(60)
+        assert events(s.central) == ["StartupOfTheDevice", "StartupOfTheDevice"]
+
+
+async def test_a_clock_that_is_set_is_told_and_one_that_is_kept_right_is_not(autojump_clock: Any) -> None:
+    late_s = 0.0
+
+    def told(_: Any) -> Any:
+        return {"currentTime": utc(trio.current_time() + late_s)}
+
+    async with stage(**WITH_TLS, answers={"Heartbeat": told}) as s:
+        await s.until("1:Available")
+        for now_late_s, said in ((5.0, 0), (3600.0, 1), (3600.0, 1)):
+            late_s = now_late_s
+            await s.do(0, SendHeartbeat())
+            await trio.sleep(10)
+            assert events(s.central).count("SettingSystemTime") == said
+        assert s.central.said(EVENT)[-1]["techInfo"] == "set by +3595 s"
+        s.broken_rules()
+
+
+async def test_what_is_not_critical_is_only_written_into_the_log(autojump_clock: Any) -> None:
+    async with stage(**WITH_TLS) as s:
+        await s.until("1:Available")
+        for _ in range(3):
+            await s.central.connections[CP].send_message("no message at all")
+        await install(s, MANUFACTURER, root().pem)
+        await give(s, NEW_PASSWORD)
+        await trio.sleep(60)
+        assert events(s.central) == ["StartupOfTheDevice"]
+        assert logged(s) == [
+            "StartupOfTheDevice",
+            "InvalidMessages",
+            "ReconfigurationOfSecurityParameters",
+            "ReconfigurationOfSecurityParameters",
+        ]
+        s.broken_rules()

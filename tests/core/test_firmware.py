@@ -8,6 +8,7 @@ import pytest
 from fleet.core.answers import FilePlace, FirmwareWanted, SignedFirmwareWanted
 from fleet.core.errands import Done, Fetch, Fetched, JudgeSignature, Undone, Why
 from fleet.core.firmware import Activate, Alarm, Begin, Image, PutBack, Stage, Step, TakeOut, Tell, Update
+from fleet.core.security_events import SecurityEvent
 from fleet.words import FirmwareStatus as S
 
 URL = "http://files.example/fw/model-2.1.bin"
@@ -147,7 +148,7 @@ def test_signed_firmware_with_a_wrong_signature_is_not_installed() -> None:
     proceed(machine, 0)
     machine.ended(FILE, 5)
     steps = machine.ended(Undone(Why.INVALID, "another key"), 6)
-    assert steps == [Tell(S.INVALID_SIGNATURE), Alarm("InvalidFirmwareSignature")]
+    assert steps == [Tell(S.INVALID_SIGNATURE), Alarm(SecurityEvent.INVALID_FIRMWARE_SIGNATURE)]
     assert machine.over
 
 
