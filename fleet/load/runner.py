@@ -1,31 +1,24 @@
 """A run from beginning to end: CSMS, ramp, drivers, drain, books, verdict, exit code."""
 
-import os
 import random
-import shutil
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from enum import Enum
 from functools import partial
 from pathlib import Path
 
 import attrs
 import trio
-from attrs import define
 
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.control.growth import grow
 from fleet.control.plant import Plant
 from fleet.core.dialects.v16 import Dialect16
-from fleet.core.plan import ChargePointPlan
 from fleet.errands.runner import Errands
-from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import endpoint_url, mask
 from fleet.load import limits
 from fleet.load.central import Central, Embedded, embedded
+from fleet.load.conclusion import conclude
 from fleet.load.config import RunConfig
 from fleet.load.controls import Manner, controlled
 from fleet.load.drivers import Drivers
@@ -41,20 +34,15 @@ from fleet.load.planning import plan_at, plans
 from fleet.load.ramp import freeze, switch_on
 from fleet.load.scenarios import Scenarios
 from fleet.load.security import NOT_VERIFIED, Guard, guarded, require_files, warn
-from fleet.observe.board import Board
-from fleet.observe.books import Balance
+from fleet.load.under_way import End, Run
 from fleet.observe.journal import EventKind
 from fleet.observe.progress import show_progress
-from fleet.observe.records import Record, require_records
+from fleet.observe.records import require_records
 from fleet.quantities import format_duration
 from fleet.state.folder import Folder
 from fleet.state.keeper import StateKeeper
 from fleet.verdict import report
-from fleet.verdict.assemble import Circumstances, assemble
-from fleet.verdict.document import ObjectiveResult, Summary
 from fleet.verdict.slo import Figures
-from fleet.verdict.text import render_text
-from fleet.version import VERSION
 
 PATIENCE_S = 15.0
 """How long nobody at all may get through to the CSMS before the run is called off."""
@@ -62,59 +50,6 @@ ID_TAGS_SHOWN = 100
 """Id tags that completion offers."""
 LEAVING_SHARE = 0.5
 """The part of the grace that drivers get to stop and leave by themselves before the charge points drain."""
-
-
-class End(Enum):
-    """Why the load ended."""
-
-    DONE = "done"
-    ABORTED = "aborted"
-    INTERRUPTED = "interrupted"
-    UNREACHABLE = "unreachable"
-
-
-@define
-class Run:
-    """The parts of a run that its tasks share."""
-
-    config: RunConfig
-    manner: Manner
-    outputs: Outputs
-    observing: Observing
-    seed: int
-    plans: list[ChargePointPlan]
-    url: str
-    plant: Plant
-    driving: Driving
-    ending: Ending
-    scenarios: Scenarios
-    faulting: Faulting
-    keeper: StateKeeper | None = None
-    hopeless: ObjectiveResult | None = None
-    """The objective that ended the load."""
-    undrained: int = 0
-    """Charge points that were not done when the grace was over."""
-    csms_ended: str | None = None
-    """Why the embedded CSMS was not there to the end."""
-
-    @property
-    def fleet(self) -> Fleet:
-        """The charge points."""
-        return self.plant.fleet
-
-    @property
-    def board(self) -> Board:
-        """Their figures."""
-        return self.plant.board
-
-    @property
-    def started_at(self) -> float:
-        """When it all began."""
-        return self.plant.started_at
-
-    def note(self, kind: EventKind, text: str) -> None:
-        """For the journal: this happens now."""
-        self.plant.journal.note(kind, text, trio.current_time())
 
 
 async def run(
@@ -200,7 +135,7 @@ async def _run_and_conclude(
             # Now, so that the summary knows of what the disk has refused at the very last.
             await observing.trace.close()
         # The CSMS has closed its records by now.
-        return _conclude(end, running, None if records is None else records_of(records, before, observing), elapsed_s)
+        return conclude(end, running, None if records is None else records_of(records, before, observing), elapsed_s)
 
 
 def _whom(config: RunConfig, url: str) -> str:
@@ -394,80 +329,3 @@ async def _drain(running: Run) -> None:
             await trio.sleep(pause_s)
     await running.fleet.ended(deadline)
     running.undrained = running.fleet.running
-
-
-def _conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s: float) -> int:
-    """Close the books, judge, and say so; returns the exit code."""
-    unkept = None if running.keeper is None else running.keeper.failure
-    unreached = _unreached(end, running, elapsed_s) if unkept is None else None
-    failures = (running.csms_ended, unreached, unkept and f"the state can't be kept: {unkept}")
-    incomplete = tuple(str(why) for why in failures if why)
-    balance, unreadable = _balance(running, records)
-    observing, config = running.observing, running.config
-    began_at = datetime.fromtimestamp(observing.clock.utc(running.started_at), UTC)
-    summary = assemble(
-        observing.listeners,
-        balance,
-        Circumstances(
-            version=VERSION,
-            seed=running.seed,
-            target=mask(running.url),
-            began_at=began_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            started_at=running.started_at,
-            duration_s=config.duration_s,
-            elapsed_s=elapsed_s,
-            objectives=[each.objective for each in config.objectives],
-            interrupted=end is End.INTERRUPTED,
-            undrained=running.undrained,
-            aborted=running.hopeless,
-            incomplete=incomplete + unreadable,
-            failed_expectations=running.scenarios.failed,
-            measuring=not running.manner.alone,
-            visits=None if running.manner.alone else attrs.asdict(running.driving.drivers.counts),
-            trace_lost=0 if observing.trace is None else observing.trace.lost,
-        ),
-    )
-    code = summary.exit_code
-    if end is not End.UNREACHABLE:
-        running.manner.say(_as_text(summary, running.manner))
-    if running.outputs.report is not None:
-        try:
-            report.write(running.outputs.report, summary)
-            running.manner.say(f"fleet: report in {running.outputs.report}")
-        except FleetError as error:
-            # What was measured has been said: whatever the disk has to say comes after it.
-            print(f"fleet: error: {error}", file=sys.stderr)
-            code = code or EXIT_FAILED
-    if unreached is not None and end is not End.INTERRUPTED:
-        print(f"fleet: error: {unreached}", file=sys.stderr)
-        return unreached.exit_code
-    return code
-
-
-def _as_text(summary: Summary, manner: Manner) -> str:
-    """As it fits where people read it."""
-    if not manner.stream.isatty():
-        return render_text(summary)
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb", "unknown")
-    return render_text(summary, colour=not plain, width=shutil.get_terminal_size().columns)
-
-
-def _unreached(end: End, running: Run, elapsed_s: float) -> UnreachableError | None:
-    """Why nothing was measured, if nothing was."""
-    board, target = running.board, mask(running.url)
-    if end is End.UNREACHABLE:
-        failures = [case for cases in board.connect_failures.cases.values() for case in cases]
-        why = failures[0] if failures else f"no answer within {elapsed_s:.0f} s"
-        return UnreachableError(f"no charge point could connect to {target}: {why}")
-    if not board.accepted and not running.manner.alone:
-        return UnreachableError(f"{target} accepted no charge point")
-    return None
-
-
-def _balance(running: Run, records: Iterable[Record] | None) -> tuple[Balance, tuple[str, ...]]:
-    """The books' balance; and why it is not with the CSMS's records, where it should have been."""
-    books = running.observing.listeners.books
-    try:
-        return books.compare(records), ()
-    except FleetError as error:
-        return books.compare(None), (str(error),)
