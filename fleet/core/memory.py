@@ -60,6 +60,11 @@ class ConnectorMemory:
     stray_wh: int | None = None
     reservation: Reservation | None = None
 
+    @property
+    def cut_off(self) -> bool:
+        """The supply failed in the middle of the transaction, and nobody has stopped it since then."""
+        return self.transaction is not None and self.cut_at is not None and self.cut_at > self.transaction.started_at
+
 
 @frozen
 class UpdateMemory:
@@ -149,8 +154,9 @@ class ChargePointMemory:
 
         Charge points write register and time down every few minutes or, with a capacitor that lasts for one more
         write, as the supply goes. Ours have that capacitor: when they are back, they know to the Wh and to the
-        millisecond what a transaction had come to.
+        millisecond what a transaction had come to. Should it fail again before they are quite back, that stays so.
         """
         for connector in self.connectors:
             connector.meter.stop(now)
-            connector.cut_at = now
+            if not connector.cut_off:
+                connector.cut_at = now
