@@ -33,7 +33,9 @@ FORMAT = 1
 DATABASE, LOCK = "state.sqlite", "lock"
 RECORDS = "records.jsonl"
 """Where a run's own CSMS keeps its records beside the state."""
-_STAMP = struct.Struct("<qd")
+_STAMP = struct.Struct("<qdI")
+_BESIDE = (f"{DATABASE}-shm", f"{DATABASE}-wal")
+"""What SQLite makes even for whoever only reads."""
 _TABLES = """
     CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE progress (batch INTEGER NOT NULL, utc_s REAL NOT NULL);
@@ -133,20 +135,48 @@ class Folder:
         return lock
 
     def _open(self, seed_given: bool) -> None:
-        stamp = os.pread(self._lock, _STAMP.size, 0)
-        batch, self.last_utc_s = _STAMP.unpack(stamp) if len(stamp) == _STAMP.size else (0, 0.0)
         file = self.path / DATABASE
-        if batch and not file.exists():
+        batch = self._read_stamp()
+        if batch and not (file.exists() and file.stat().st_size):
             raise ConfigurationError(f"{self.path}: {DATABASE} is missing: the state is lost, use another folder")
+        if batch:
+            # Whoever is refused finds all as it was: SQLite tidies up wherever it may write.
+            self._look(file, batch, seed_given)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._database = database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA locking_mode=EXCLUSIVE")  # and with it no shared memory to be mapped
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=NORMAL")
-        if not batch and not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            self._create(database)
-        else:
-            self._resume(database, batch, seed_given)
+        if not batch:
+            if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                self._create(database)
+                return
+            self._inspect(database, batch, seed_given)
+        self._go_on(database)
+
+    def _read_stamp(self) -> int:
+        """The number of the last batch, 0 where there was none or its writer was killed before it could say so."""
+        stamp = os.pread(self._lock, _STAMP.size + 1, 0)
+        if not stamp:
+            return 0
+        if len(stamp) == _STAMP.size:
+            batch, utc_s, _ = _STAMP.unpack(stamp)
+            if stamp == _stamp(batch, utc_s):
+                self.last_utc_s = utc_s
+                return int(batch)
+        raise ConfigurationError(
+            f"{self.path}: {LOCK} is damaged: nobody can tell whether all is there, use another folder"
+        )
+
+    def _look(self, file: Path, batch: int, seed_given: bool) -> None:
+        made = [each for each in map(self.path.joinpath, _BESIDE) if not each.exists()]
+        database = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            self._inspect(database, batch, seed_given)
+        finally:
+            database.close()
+            for each in made:
+                each.unlink(missing_ok=True)
 
     def _create(self, database: sqlite3.Connection) -> None:
         """One transaction: who is killed in it leaves nothing."""
@@ -164,7 +194,8 @@ class Folder:
         database.execute("INSERT INTO progress VALUES (0, 0.0)")
         self._commit(0.0)
 
-    def _resume(self, database: sqlite3.Connection, batch: int, seed_given: bool) -> None:
+    def _inspect(self, database: sqlite3.Connection, batch: int, seed_given: bool) -> None:
+        """Read all of it, and see whether it may be gone on with."""
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -173,11 +204,18 @@ class Folder:
             raise ConfigurationError(
                 f"{self.path}: {DATABASE} is older than its run was: some of it is missing, use another folder"
             )
+        if self._batch > 1 and not batch:
+            raise ConfigurationError(
+                f"{self.path}: {LOCK} is missing: nobody can tell whether all is there, use another folder"
+            )
         self.last_utc_s = max(self.last_utc_s, written_utc_s)
         rows = dict(database.execute("SELECT name, value FROM about"))
         self._require(rows, seed_given)
         self.runs = int(rows["runs"]) + 1
         self._read(database)
+
+    def _go_on(self, database: sqlite3.Connection) -> None:
+        """This is another run, seen alive when the last one was: nothing has been done in it yet."""
         database.execute("BEGIN IMMEDIATE")
         database.execute("UPDATE about SET value = ? WHERE name = 'runs'", (str(self.runs),))
         self._commit(self.last_utc_s)
@@ -230,7 +268,7 @@ class Folder:
 
     def stamp(self, utc_s: float) -> None:
         """The run is alive, though there is nothing to write. A few bytes that never wait for a disk."""
-        os.pwrite(self._lock, _STAMP.pack(self._batch, utc_s), 0)
+        os.pwrite(self._lock, _stamp(self._batch, utc_s), 0)
 
     def _commit(self, utc_s: float) -> None:
         assert self._database is not None
@@ -248,6 +286,11 @@ class Folder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _stamp(batch: int, utc_s: float) -> bytes:
+    """What the lock file says, with a checksum of its own."""
+    return _STAMP.pack(batch, utc_s, crc32(struct.pack("<qd", batch, utc_s)))
 
 
 def _each(database: sqlite3.Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
