@@ -75,6 +75,9 @@ FromChargePoint = (
     | SignedFirmwareStatusNotificationRequest
 )
 
+Sign = Callable[[str, str], str]
+"""(charge point, its signing request in PEM) -> the certificate in PEM; ValueError says why there is none."""
+
 REFUSED_PREFIXES = {
     "BLOCKED": AuthorizationStatus.BLOCKED,
     "INVALID": AuthorizationStatus.INVALID,
@@ -169,9 +172,16 @@ class Central:
         record: Callable[[Record], None],
         policy: Policy | None = None,
         earlier: Iterable[Record] = (),
+        sign: Sign | None = None,
     ) -> None:
-        """`earlier` are the records of a previous life: their ids are not given again, their transactions go on."""
+        """`earlier` are the records of a previous life: their ids are not given again, their transactions go on.
+
+        `sign` gives a charge point the certificate that it asks for; without it nobody here signs any.
+        """
         self.policy = policy or Policy()
+        self.granted: dict[str, str] = {}
+        """Certificates (PEM) that were promised, by charge point; whoever sends one takes it out."""
+        self._sign = sign
         self._utc = utc
         self._record = record
         self._ledgers: dict[str, Ledger] = {}
@@ -258,10 +268,20 @@ class Central:
             case SignedFirmwareStatusNotificationRequest():
                 return SignedFirmwareStatusNotificationResponse()
             case SignCertificateRequest():
-                # Nobody here signs certificates.
-                return SignCertificateResponse(AcceptedOrRejected.REJECTED)
+                return SignCertificateResponse(self._grant(charge_point, request))
             case _:
                 assert_never(request)
+
+    def _grant(self, charge_point: str, request: SignCertificateRequest) -> AcceptedOrRejected:
+        """Whether the certificate is to come (white paper, section 5.18)."""
+        if self._sign is None:
+            return AcceptedOrRejected.REJECTED
+        try:
+            self.granted[charge_point] = self._sign(charge_point, request.csr)
+        except ValueError as error:
+            self.note(charge_point, "bad-signing-request", str(error))
+            return AcceptedOrRejected.REJECTED
+        return AcceptedOrRejected.ACCEPTED
 
     def _boot(self, ledger: Ledger) -> BootNotificationResponse:
         policy = self.policy

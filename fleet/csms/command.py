@@ -19,6 +19,7 @@ from fleet.words import RegistrationStatus
 
 if TYPE_CHECKING:
     from fleet.csms.gate import Security
+    from fleet.pki.layout import Layout
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +71,12 @@ def _configure_security(add: Callable[..., argparse.Action]) -> None:
         help="what charge points have to show: 0 nothing, 1 a password, 2 a password over TLS, 3 a certificate that "
         "names them (default: %(default)s)",
     )
-    add("--tls", type=Path, metavar="DIR", help="a folder made by `fleet certs`, for certificate, key and client CA")
+    add(
+        "--tls",
+        type=Path,
+        metavar="DIR",
+        help="a folder made by `fleet certs`, for certificate, key and client CA; its root signs what is asked for",
+    )
     add("--cert", type=Path, metavar="FILE", help="the certificate, PEM, instead of that in DIR")
     add("--key", type=Path, metavar="FILE", help="its key (default: in the file of --cert)")
     add("--client-ca", type=Path, metavar="FILE", help="who signs the charge points' certificates, PEM")
@@ -99,6 +105,7 @@ def run_csms(arguments: argparse.Namespace) -> int:
         boot_retry_s=arguments.boot_retry,
         records=arguments.records,
         security=_security(arguments),
+        authority=_authority(arguments),
     )
     try:
         trio.run(run, options, arguments.end_with_stdin)
@@ -132,6 +139,14 @@ def _security(arguments: argparse.Namespace) -> "Security":
     if password is not None and arguments.security_profile not in (1, 2):
         raise ConfigurationError("--password: expected --security-profile 1 or 2 beside it")
     return Security(arguments.security_profile, certificate, key, client_ca, password)
+
+
+def _authority(arguments: argparse.Namespace) -> "Layout | None":
+    """The PKI, if it has the key to sign with: one that was copied for the CSMS may well lack it."""
+    from fleet.pki.layout import Layout
+
+    layout = None if arguments.tls is None else Layout(arguments.tls)
+    return layout if layout is not None and layout.root_key.exists() else None
 
 
 def _first(group: BaseExceptionGroup[FleetError]) -> FleetError:

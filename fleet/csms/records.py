@@ -20,7 +20,8 @@ point should not have said; `rule` is a short word for counting and `transaction
 - a frame against OCPP-J: `not-json`, `wrong-shape`, `binary-frame`, `unknown-message-type`, `bad-message-id`,
   `bad-action`, `repeated-message-id`, `overlapping-call`, `unknown-reply`, `late-reply`, `double-reply`, `bad-result`;
 - a CALL that was refused: `unregistered`, or the CALLERROR code in kebab case (`type-constraint-violation`, ...);
-- a connection: `subprotocol`, `no-identity`, `oversize`, `broken-websocket`.
+- a connection: `subprotocol`, `no-identity`, `oversize`, `broken-websocket`, `tls`, `unauthorized`;
+- a certificate: `bad-signing-request`, `certificate-not-taken` (the one that was sent).
 """
 
 import os

@@ -21,8 +21,12 @@ from fleet.csms.central import Central, Policy
 from fleet.csms.conversation import Conversation, Heard, Refused
 from fleet.csms.gate import Gate, Security, tls_failure
 from fleet.csms.records import Record, RecordFile
+from fleet.csms.signing import Signer
 from fleet.errors import FleetError
 from fleet.ocpp.v16 import ChangeConfigurationRequest, ChangeConfigurationResponse
+from fleet.ocpp.v16_security import CertificateSignedRequest, CertificateSignedResponse
+from fleet.ocpp.v16_types import AcceptedOrRejected
+from fleet.pki.layout import Layout
 from fleet.words import ConfigurationStatus, RegistrationStatus
 
 SUBPROTOCOL = "ocpp1.6"
@@ -40,7 +44,7 @@ class Options:
     """What a central system is told at its start.
 
     `port` 0 takes a free one; every answer waits `latency_s` first; `records` is appended to, and a file that is there
-    already is continued; None keeps no records.
+    already is continued; None keeps no records. `authority` is the PKI whose root signs charge points' certificates.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +55,7 @@ class Options:
     boot_retry_s: int = field(default=10, validator=ge(0))
     records: Path | None = None
     security: Security = field(factory=Security)
+    authority: Layout | None = None
 
 
 class CallFailed(Exception):
@@ -234,10 +239,11 @@ class Server:
                 elif self.latency_s > 0:
                     if connection.late is None:
                         connection.late = deque()
-                        nursery.start_soon(self._answer_late, connection, connection.late)
+                        nursery.start_soon(self._answer_late, connection, connection.late, nursery)
                     connection.late.append((trio.current_time() + self.latency_s, heard))
                 else:
                     await websocket.send_message(conversation.answer(heard))
+                    self._send_granted(charge_point, nursery)
         except ConnectionClosed:
             if websocket.closed is not None and websocket.closed.code == 1009:
                 self.central.note(charge_point, "oversize", f"a message of more than {MESSAGE_SIZE_MAX} bytes")
@@ -251,7 +257,9 @@ class Server:
                 # It came here, though the answer goes nowhere: recorded before the charge point comes back with it.
                 conversation.answer(connection.late.popleft()[1])
 
-    async def _answer_late(self, connection: Connection, late: "deque[tuple[float, Heard]]") -> None:
+    async def _answer_late(
+        self, connection: Connection, late: "deque[tuple[float, Heard]]", nursery: trio.Nursery
+    ) -> None:
         """Give each answer when it is due, one after the other, until none is left to give."""
         while late:
             await trio.sleep_until(late[0][0])
@@ -260,7 +268,23 @@ class Server:
                 text = connection.conversation.answer(late.popleft()[1])
                 with suppress(ConnectionClosed):
                     await connection.websocket.send_message(text)
+                    self._send_granted(connection.conversation.charge_point, nursery)
         connection.late = None
+
+    def _send_granted(self, charge_point: str, nursery: trio.Nursery) -> None:
+        """A certificate that was promised with the last answer follows it."""
+        granted = self.central.granted
+        if granted and (chain := granted.pop(charge_point, None)) is not None:
+            nursery.start_soon(self._send_certificate, charge_point, chain)
+
+    async def _send_certificate(self, charge_point: str, chain: str) -> None:
+        try:
+            response = await self.call(charge_point, CertificateSignedRequest(chain))
+        except CallFailed as failed:
+            self.central.note(charge_point, "certificate-not-taken", str(failed))
+            return
+        if isinstance(response, CertificateSignedResponse) and response.status is AcceptedOrRejected.REJECTED:
+            self.central.note(charge_point, "certificate-not-taken", "the charge point rejects it")
 
     async def close(self) -> None:
         """Say goodbye to everybody with 1001 (going away), for a moment at most; nobody new is served."""
@@ -309,6 +333,7 @@ async def serve(options: Options, *, task_status: trio.TaskStatus[Server] = trio
             _keep_nothing if file is None else file,
             Policy(options.boot, options.heartbeat_interval_s, options.boot_retry_s),
             () if file is None else file.earlier(),
+            None if options.authority is None else Signer(options.authority),
         )
         server = Server(central, options.latency_s, gate)
         listeners, server.port = await _listen(options.host, options.port)

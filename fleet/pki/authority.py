@@ -13,12 +13,14 @@ from ipaddress import ip_address
 
 from attrs import field, frozen
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class KeyKind(StrEnum):
@@ -66,12 +68,27 @@ class Authority:
         key = _new_key(kind)
         name = _name("Test root of fleet", organization)
         root = (
-            _builder(name, name, key, validity)
+            _builder(name, name, key.public_key(), validity)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .sign(key, hashes.SHA256())
         )
         return cls(organization, validity, kind, root, key)
+
+    @classmethod
+    def of(cls, root: Identity, validity: Validity) -> "Authority":
+        """The root that was written down; ValueError where that is none."""
+        try:
+            certificate = x509.load_pem_x509_certificate(root.certificate)
+            key = serialization.load_pem_private_key(root.key, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise ValueError("expected a root certificate and its key, both PEM and without a password") from None
+        if not isinstance(key, PrivateKey) or key.public_key() != certificate.public_key():
+            raise ValueError("the root's key is not that of its certificate")
+        names = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        organization = str(names[0].value) if names else "-"
+        kind = KeyKind.RSA if isinstance(key, rsa.RSAPrivateKey) else KeyKind.EC
+        return cls(organization, validity, kind, certificate, key)
 
     @property
     def identity(self) -> Identity:
@@ -88,10 +105,38 @@ class Authority:
         """A charge point: its id has to fit into a CN, 64 characters."""
         return self._issue(charge_point_id, ExtendedKeyUsageOID.CLIENT_AUTH, None)
 
+    def grant(self, charge_point_id: str, request: str) -> bytes:
+        """The certificate (PEM) that a charge point's signing request (PKCS #10, PEM) asks for.
+
+        ValueError says why it gets none: it asks in another name, or shows no key that it has.
+        """
+        try:
+            asked = x509.load_pem_x509_csr(request.encode())
+            signed, key = asked.is_signature_valid, asked.public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
+            raise ValueError("no signing request in PEM") from None
+        if not signed or not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            raise ValueError("a signing request that isn't signed with its own key")
+        names = [str(each.value) for each in asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        if names != [charge_point_id]:
+            raise ValueError(f"a signing request for {', '.join(map(repr, names)) or 'nobody'}")
+        certificate = self._sign(charge_point_id, key, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+        return certificate.public_bytes(serialization.Encoding.PEM)
+
     def _issue(
         self, common_name: str, purpose: x509.ObjectIdentifier, alternatives: x509.SubjectAlternativeName | None
     ) -> Identity:
         key = _new_key(self.kind)
+        certificate = self._sign(common_name, key.public_key(), purpose, alternatives)
+        return Identity(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
+
+    def _sign(
+        self,
+        common_name: str,
+        key: PublicKey,
+        purpose: x509.ObjectIdentifier,
+        alternatives: x509.SubjectAlternativeName | None,
+    ) -> x509.Certificate:
         builder = (
             _builder(_name(common_name, self.organization), self.root.subject, key, self.validity)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -101,7 +146,7 @@ class Authority:
         )
         if alternatives is not None:
             builder = builder.add_extension(alternatives, critical=False)
-        return Identity(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), _pem(key))
+        return builder.sign(self._key, hashes.SHA256())
 
 
 def _new_key(kind: KeyKind) -> PrivateKey:
@@ -125,16 +170,16 @@ def _name(common_name: str, organization: str) -> x509.Name:
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey, validity: Validity) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: PublicKey, validity: Validity) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity.begin)
         .not_valid_after(validity.end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 

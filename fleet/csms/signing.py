@@ -1,0 +1,30 @@
+"""Signing: the central system as the authority of its charge points' certificates.
+
+"Improved security for OCPP 1.6-J", use cases A02 and A03: a charge point asks for a certificate of a new key, and is
+sent it when it is signed. The authority is the root of a test PKI, whose key lies beside it. It takes a while to load
+what signs, for which a central system that never has to need not wait.
+"""
+
+from fleet.errors import ConfigurationError
+from fleet.pki.layout import Layout
+
+VALID_DAYS = 365
+
+
+class Signer:
+    """Signs with the root in this folder; loaded when it is needed first."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Raises ConfigurationError where the key can't be read."""
+        try:
+            self._key = layout.root_key.read_bytes()
+            self._certificate = layout.root.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"can't use {error.filename}: {error.strerror or error}") from None
+
+    def __call__(self, charge_point: str, request: str) -> str:
+        """The certificate (PEM) for this signing request; ValueError says in one line why there is none."""
+        from fleet.pki.authority import Authority, Identity, Validity
+
+        authority = Authority.of(Identity(self._certificate, self._key), Validity.of_days(VALID_DAYS))
+        return authority.grant(charge_point, request).decode()
