@@ -10,16 +10,14 @@ from fleet.core.profiles import Profile
 from fleet.words import (
     AuthorizationStatus,
     Availability,
-    CertificateUse,
     ChargingProfilePurpose,
     ChargingRateUnit,
-    HashAlgorithm,
-    LogKind,
     RegistrationStatus,
     ResetKind,
     Trigger,
     UpdateKind,
 )
+from fleet.words.security import CertificateUse, HashAlgorithm, LogKind
 
 # ---- answers to what we asked ----------------------------------------------------------------------------------------
 

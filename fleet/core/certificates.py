@@ -10,7 +10,7 @@ CSMS with, beside what the run's configuration gives.
 from attrs import define, evolve, field, frozen
 
 from fleet.core.answers import CertificateHash
-from fleet.words import CertificateUse
+from fleet.words.security import CertificateUse
 
 
 @frozen

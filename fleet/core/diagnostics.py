@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fleet.words import LogKind
+from fleet.words.security import LogKind
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint

@@ -18,18 +18,14 @@ from fleet.words import (
     ChargingProfileStatus,
     ConfigurationStatus,
     DataTransferStatus,
-    DeleteStatus,
     DiagnosticsStatus,
     FirmwareStatus,
-    InstallStatus,
-    LogStatus,
-    LogUploadStatus,
     ReservationStatus,
-    SignedFirmwareAnswer,
     TriggerStatus,
     UnlockStatus,
     UpdateStatus,
 )
+from fleet.words.security import DeleteStatus, InstallStatus, LogStatus, LogUploadStatus, SignedFirmwareAnswer
 
 Said = tuple[str, dict[str, Any]]
 

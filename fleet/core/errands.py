@@ -13,7 +13,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from fleet.core.certificates import KnownCertificate
-from fleet.words import CertificateUse
+from fleet.words.security import CertificateUse
 
 # ---- files -----------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from fleet.words import DiagnosticsStatus, FirmwareStatus, LogUploadStatus
+from fleet.words import DiagnosticsStatus, FirmwareStatus
+from fleet.words.security import LogUploadStatus
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint

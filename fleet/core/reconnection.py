@@ -19,7 +19,8 @@ from fleet.core.effects import CloseLink, UseCredentials
 from fleet.core.keys import find, normal
 from fleet.core.reports import CredentialsSettled
 from fleet.core.security_events import SecurityEvent
-from fleet.words import CertificateUse, ConfigurationStatus
+from fleet.words import ConfigurationStatus
+from fleet.words.security import CertificateUse
 
 if TYPE_CHECKING:
     from fleet.core.answers import KeyChange

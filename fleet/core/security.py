@@ -25,7 +25,7 @@ from fleet.core.errands import (
     Undone,
 )
 from fleet.core.security_events import SecurityEvent, happened
-from fleet.words import CertificateUse, DeleteStatus, InstallStatus
+from fleet.words.security import CertificateUse, DeleteStatus, InstallStatus
 
 if TYPE_CHECKING:
     from fleet.core.answers import SigningAnswered

@@ -20,7 +20,8 @@ from fleet.core.firmware import Activate, Alarm, Begin, PutBack, Step, TakeOut, 
 from fleet.core.memory import UpdateMemory
 from fleet.core.notices import Notice, NoticeKind
 from fleet.core.security_events import SecurityEvent
-from fleet.words import Availability, CertificateUse, ConnectorStatus, FirmwareStatus, SignedFirmwareAnswer
+from fleet.words import Availability, ConnectorStatus, FirmwareStatus
+from fleet.words.security import CertificateUse, SignedFirmwareAnswer
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint

@@ -16,7 +16,8 @@ from fleet.core import diagnostics, notices, upkeep
 from fleet.core.answers import DiagnosticsWanted, FilePlace, LogWanted
 from fleet.core.errands import Deliver, Done, Outcome, Undone, Why
 from fleet.core.notices import Notice, NoticeKind
-from fleet.words import DiagnosticsStatus, LogKind, LogStatus, LogUploadStatus
+from fleet.words import DiagnosticsStatus
+from fleet.words.security import LogKind, LogStatus, LogUploadStatus
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint

@@ -34,7 +34,7 @@ from fleet.core.errands import (
     Why,
 )
 from fleet.errands.places import ErrandFailed
-from fleet.words import CertificateUse, HashAlgorithm
+from fleet.words.security import CertificateUse, HashAlgorithm
 
 CHAIN_LENGTH_MAX = 10
 REVOCATION_LISTS_MAX = 4

@@ -16,17 +16,16 @@ from attrs import field, frozen
 
 from fleet.ocpp.converter import Concealed, MaxLength, MinItems
 from fleet.ocpp.v16_types import AcceptedOrRejected, CiString50, CiString255, Retries, Seconds
-from fleet.words import (
+from fleet.words import FirmwareStatus, TriggerStatus
+from fleet.words.security import (
     CertificateUse,
     DeleteStatus,
-    FirmwareStatus,
     HashAlgorithm,
     InstallStatus,
     LogKind,
     LogStatus,
     LogUploadStatus,
     SignedFirmwareAnswer,
-    TriggerStatus,
 )
 
 CiString40 = Annotated[str, MaxLength(40)]

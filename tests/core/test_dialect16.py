@@ -39,22 +39,24 @@ from fleet.ocpp.converter import unstructure
 from fleet.ocpp.v16 import CATALOGUE, CENTRAL_CATALOGUE
 from fleet.words import (
     AuthorizationStatus,
-    CertificateUse,
     ChargingProfileStatus,
-    DeleteStatus,
     DiagnosticsStatus,
     FirmwareStatus,
+    ReservationStatus,
+    Trigger,
+    TriggerStatus,
+    UpdateKind,
+    UpdateStatus,
+)
+from fleet.words.security import (
+    CertificateUse,
+    DeleteStatus,
     HashAlgorithm,
     InstallStatus,
     LogKind,
     LogStatus,
     LogUploadStatus,
-    ReservationStatus,
     SignedFirmwareAnswer,
-    Trigger,
-    TriggerStatus,
-    UpdateKind,
-    UpdateStatus,
 )
 from tests.counterparts.charge_point_bench import EPOCH_S, Bench
 

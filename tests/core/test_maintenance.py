@@ -11,7 +11,7 @@ from fleet.core.effects import CancelErrand, RunErrand
 from fleet.core.errands import Deliver, Done, JudgeRoot, Undone, Why
 from fleet.core.notices import NOTICES_MAX, Notice, NoticeKind, notify
 from fleet.errands.certificates import known
-from fleet.words import CertificateUse
+from fleet.words.security import CertificateUse
 
 INSTALL = {"certificateType": "CentralSystemRootCertificate", "certificate": "PEM"}
 STATUS = "DiagnosticsStatusNotification"

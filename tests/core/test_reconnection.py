@@ -15,7 +15,8 @@ from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan, ConnectorPlan, SecurityPlan
 from fleet.core.reports import ConnectFailed, CredentialsSettled
-from fleet.words import CertificateUse, ConnectorStatus, HashAlgorithm
+from fleet.words import ConnectorStatus
+from fleet.words.security import CertificateUse, HashAlgorithm
 
 NEW, NEWER = "the-new-password-2", "the-newest-password-3"
 EVERYWHERE = frozenset({0, 1, 2, 3})

@@ -22,7 +22,7 @@ from fleet.core.errands import (
     Undone,
     Why,
 )
-from fleet.words import HashAlgorithm
+from fleet.words.security import HashAlgorithm
 
 
 def errands(draws: random.Random) -> Callable[[Errand], Awaitable[Outcome]]:

@@ -26,7 +26,7 @@ from fleet.core.errands import (
 )
 from fleet.errands.certificates import known_roots
 from fleet.errands.runner import Errands
-from fleet.words import CertificateUse, HashAlgorithm
+from fleet.words.security import CertificateUse, HashAlgorithm
 
 NOW_S = 1_795_348_800.0
 FILE = b"firmware"

@@ -20,14 +20,8 @@ from fleet.core.dialect import Said
 from fleet.core.dialects.v16_values import instant, utc_s, yes_or_no
 from fleet.ocpp import v16_security, v16_types
 from fleet.ocpp.converter import unstructure
-from fleet.words import (
-    DeleteStatus,
-    FirmwareStatus,
-    InstallStatus,
-    LogStatus,
-    LogUploadStatus,
-    SignedFirmwareAnswer,
-)
+from fleet.words import FirmwareStatus
+from fleet.words.security import DeleteStatus, InstallStatus, LogStatus, LogUploadStatus, SignedFirmwareAnswer
 
 KIND_LENGTH_MAX, TECH_INFO_LENGTH_MAX = 50, 255
 

@@ -1,7 +1,8 @@
 """The field's nouns: the value sets that OCPP names and everybody here says the same way.
 
 Values are OCPP 1.6's own words (edition 2, section 7), so that logs, configuration files, shell lines and frames all
-read alike. A later protocol version maps its words onto these in its dialect.
+read alike. A later protocol version maps its words onto these in its dialect. Those that the security whitepaper
+alone has are in `words.security`.
 """
 
 from enum import StrEnum
@@ -305,7 +306,7 @@ class ChargingProfileStatus(StrEnum):
     NOT_SUPPORTED = "NotSupported"
 
 
-# ---- firmware, diagnostics and logs ----------------------------------------------------------------------------------
+# ---- firmware and diagnostics ----------------------------------------------------------------------------------------
 
 
 class FirmwareStatus(StrEnum):
@@ -337,77 +338,6 @@ class DiagnosticsStatus(StrEnum):
     UPLOADED = "Uploaded"
     UPLOAD_FAILED = "UploadFailed"
     UPLOADING = "Uploading"
-
-
-class LogKind(StrEnum):
-    """Which log the CSMS wants (security whitepaper, LogEnumType)."""
-
-    DIAGNOSTICS_LOG = "DiagnosticsLog"
-    SECURITY_LOG = "SecurityLog"
-
-
-class LogStatus(StrEnum):
-    """The answer to GetLog (security whitepaper, LogStatusEnumType)."""
-
-    ACCEPTED = "Accepted"
-    REJECTED = "Rejected"
-    ACCEPTED_CANCELED = "AcceptedCanceled"
-
-
-class LogUploadStatus(StrEnum):
-    """How far an upload of a log is (security whitepaper, UploadLogStatusEnumType)."""
-
-    BAD_MESSAGE = "BadMessage"
-    IDLE = "Idle"
-    NOT_SUPPORTED_OPERATION = "NotSupportedOperation"
-    PERMISSION_DENIED = "PermissionDenied"
-    UPLOADED = "Uploaded"
-    UPLOAD_FAILURE = "UploadFailure"
-    UPLOADING = "Uploading"
-
-
-class SignedFirmwareAnswer(StrEnum):
-    """The answer to SignedUpdateFirmware (security whitepaper, UpdateFirmwareStatusEnumType)."""
-
-    ACCEPTED = "Accepted"
-    REJECTED = "Rejected"
-    ACCEPTED_CANCELED = "AcceptedCanceled"
-    INVALID_CERTIFICATE = "InvalidCertificate"
-    REVOKED_CERTIFICATE = "RevokedCertificate"
-
-
-# ---- certificates ----------------------------------------------------------------------------------------------------
-
-
-class CertificateUse(StrEnum):
-    """Whom a root certificate vouches for (security whitepaper, CertificateUseEnumType)."""
-
-    CENTRAL_SYSTEM_ROOT = "CentralSystemRootCertificate"
-    MANUFACTURER_ROOT = "ManufacturerRootCertificate"
-
-
-class HashAlgorithm(StrEnum):
-    """How the hashes were made that a certificate is known by (security whitepaper, HashAlgorithmEnumType)."""
-
-    SHA256 = "SHA256"
-    SHA384 = "SHA384"
-    SHA512 = "SHA512"
-
-
-class InstallStatus(StrEnum):
-    """The answer to InstallCertificate (security whitepaper, CertificateStatusEnumType)."""
-
-    ACCEPTED = "Accepted"
-    FAILED = "Failed"
-    REJECTED = "Rejected"
-
-
-class DeleteStatus(StrEnum):
-    """The answer to DeleteCertificate (security whitepaper, DeleteCertificateStatusEnumType)."""
-
-    ACCEPTED = "Accepted"
-    FAILED = "Failed"
-    NOT_FOUND = "NotFound"
 
 
 # ---- hardware --------------------------------------------------------------------------------------------------------
