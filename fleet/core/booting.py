@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fleet.core import absence, charging_limits, maintenance, reconnection, security_events, views
 from fleet.core.effects import SetPingInterval
 from fleet.core.keys import INTEGER_MAX
-from fleet.core.quartz import UTC_MAX_S
+from fleet.core.quartz import UTC_MAX_S, time_told
 from fleet.core.reports import Registered
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def set_clock(charge_point: ChargePoint, utc_s: float, now: float) -> None:
     """The CSMS's time is the charge point's (sections 4.2 and 4.6), unless no calendar has room around it."""
     if not 0 <= utc_s < UTC_MAX_S:
         return
-    set_by_s = utc_s - charge_point.utc(now)
+    own_utc_s = charge_point.utc(now)
+    utc_s = time_told(utc_s, own_utc_s)
+    set_by_s = utc_s - own_utc_s
     charge_point.utc_offset_s = utc_s - now
     if charge_point.memory.quartz is not None:
         charge_point.memory.quartz.set(now)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UTC_MAX_S = 2.0**37
 """The end of the calendar for a charge point, some time in the year 6325."""
+CUT_OFF_S = 1.5
+"""By how much a right clock may be ahead of a time in whole seconds: the fraction that it lacks, and its way here."""
 
 
 @define
@@ -60,3 +62,13 @@ def bend(charge_point: ChargePoint, command: BendClock, now: float) -> None:
 def shown_utc_s(utc_s: float, quartz: Quartz, at: float) -> float:
     """What the clock shows when it should show `utc_s`; no calendar goes further back than 1970."""
     return min(max(0.0, utc_s + quartz.ahead_s(at)), UTC_MAX_S)
+
+
+def time_told(utc_s: float, own_utc_s: float) -> float:
+    """The time that the CSMS tells or, where that is the own clock's with its fraction cut off, the own clock's.
+
+    Many a CSMS tells whole seconds. To take them at their word would put a right clock back with every answer, by up to
+    a second: stamps would go backwards, and what the CSMS asks for now would be asked for in a second.
+    """
+    agree = utc_s == int(utc_s) and 0 <= own_utc_s - utc_s < CUT_OFF_S
+    return own_utc_s if agree else utc_s

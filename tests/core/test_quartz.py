@@ -49,6 +49,26 @@ def test_a_clock_that_is_two_percent_fast_is_72_s_ahead_after_an_hour() -> None:
     assert shown_s(bench) == pytest.approx(HOUR_S + 72, abs=0.001)
 
 
+def test_a_right_clock_is_not_put_back_by_a_csms_that_tells_whole_seconds() -> None:
+    bench = booted()
+    assert shown_s(bench) == 0
+    bench.wait(59.9)
+    tell_time(bench, "2026-11-22T12:00:59Z")
+    bench.wait(0.2)
+    tell_time(bench, "2026-11-22T12:00:59Z")  # cut off at 59.9, and under way since
+    assert shown_s(bench) == pytest.approx(60.1, abs=0.001)
+
+
+@pytest.mark.parametrize("told", ["12:00:57Z", "12:01:00Z", "12:00:59.500Z", "12:00:59.100+00:00"])
+def test_a_clock_that_is_wrong_is_set(told: str) -> None:
+    bench = booted()
+    assert shown_s(bench) == 0
+    bench.wait(59.9)
+    tell_time(bench, f"2026-11-22T{told}")
+    seconds = (datetime.fromisoformat(f"2026-11-22T{told}") - datetime.fromisoformat(NOON)).total_seconds()
+    assert shown_s(bench) == pytest.approx(seconds, abs=0.001)
+
+
 def test_a_clock_that_jumped_is_off_until_the_csms_tells_the_time() -> None:
     bench = booted()
     bench.instruct(BendClock(jump_s=HOUR_S))
