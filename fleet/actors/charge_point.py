@@ -13,7 +13,7 @@ import trio
 from attrs import Factory, define
 
 from fleet.actors.connector import OF_TRANSACTIONS, run_connector
-from fleet.actors.keeping import Gate, Page, heed
+from fleet.actors.keeping import Gate, Page, heed, settled
 from fleet.actors.mailbox import Address, Mailbox, MailboxFull
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.connector import Connector
@@ -210,9 +210,11 @@ async def _loop(
                     observe(charge_point_id, FrameSeen(message.data, now))
                 if type(message) in OF_TRANSACTIONS:
                     unheard.remove(message)  # type: ignore[arg-type]  # as its type says
+                was_settled = page is not None and settled(machine)
+                effects = handle(message, now)
                 if page is not None and gate is not None:
-                    heed(page, gate, message, machine)
-                ending = _carry_out(handle(message, now), life, connectors, link)
+                    heed(page, gate, message, effects, was_settled)
+                ending = _carry_out(effects, life, connectors, link)
         if timer.cancelled_caught and ending is None:
             if page is not None:
                 page.changed()
@@ -260,6 +262,8 @@ def _carry_out(
     for answer in refused:
         # The machine knows whose question it was: somebody's in this process, or the CSMS's.
         more = life.machine.handle(answer, trio.current_time())
+        if life.page is not None:
+            life.page.changed()
         ending = _carry_out(more, life, connectors, link) or ending
     return ending
 

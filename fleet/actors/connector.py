@@ -52,16 +52,18 @@ async def run_connector(
                     message = await receive()
                 now = current_time()
                 refusal, reports = machine.handle(message.order, now)
-                if type(message.order) is not TakeReading:
-                    changed()
                 if message.token is not None:
                     reports = [Answered(number, message.token, refusal), *reports]
                 if machine.deadline <= now:
                     reports = [*reports, *machine.tick(now)]
+                if type(message.order) is not TakeReading or machine.keeps_readings:
+                    changed()
                 _keep(reports, unheard)
                 waiting = _hand_over(reports, charge_point)
         if timer.cancelled_caught:
             reports = machine.tick(current_time())
+            if machine.keeps_readings:
+                changed()
             _keep(reports, unheard)
             waiting = _hand_over(reports, charge_point)
         if waiting:

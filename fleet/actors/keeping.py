@@ -9,24 +9,26 @@ still so when the process is killed in the next instant. A frame that waits is o
 some hundredths of a second later, and the time that the CSMS takes to answer counts from there.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
 
 from fleet.actors.mailbox import Address, MailboxClosed, MailboxFull
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
-from fleet.core.effects import LinkOrder
+from fleet.core.effects import Answer, Effect, LinkOrder, Observe, SendFrame, UseCredentials
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
-from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, MeterSampled
+from fleet.core.reports import CallSettled, ConnectFailed, FrameReceived, LinkDown, MeterSampled, OutboxChanged
 
 _CALL = "[2,"
-_ANSWERS = ("[3,", "[4,")
 HELD_MAX = 256
 """More than a mailbox of the link would take, too."""
 OUTBOX_ONLY = frozenset({"MeterValues", "Heartbeat", "StatusNotification"})
 """Actions whose answers change nothing in the memory, or take one message out of the outbox."""
+_SAID = (SendFrame, Answer, UseCredentials)
+"""Effects that show no change."""
 
 
 class Page(Protocol):
@@ -80,12 +82,16 @@ class Gate:
 
         Only frames tell anybody anything, so that nothing but frames makes others wait.
         """
-        if not self._held and not self._taken and (self._page.written or not isinstance(order, str)):
+        if self._overrun or len(self._held) >= HELD_MAX:
+            raise MailboxFull
+        frame = isinstance(order, str)
+        if not self._held and not self._taken and (self._page.written or not frame):
             self._link.tell(order)
             self._sent(order)
             return
-        if self._overrun or len(self._held) >= HELD_MAX:
-            raise MailboxFull
+        if isinstance(order, str) and order.startswith(_CALL):
+            # Nobody can be late with an answer to what wasn't said yet.
+            self._machine.exchange.left(math.inf)
         self._held.append(order)
         self._page.hold(self)
 
@@ -111,23 +117,42 @@ class Gate:
             self._sent(order)
 
     def drop(self) -> None:
-        """The connection that all this was for is gone."""
-        self._held.clear()
-        self._taken.clear()
+        """The connection is gone, and with it whatever was to be said on it; the other orders hold."""
+        self._held = [order for order in self._held if not isinstance(order, str)]
+        self._taken = [order for order in self._taken if not isinstance(order, str)]
 
 
-def heed(page: Page, gate: Gate, message: ChargePointMessage, machine: ChargePoint) -> None:
-    """A message is about to be handled: what does it change in the memory?"""
+def settled(machine: ChargePoint) -> bool:
+    """Nothing is under way that comes into the memory with whatever message is handled next."""
+    upkeep = machine.upkeep
+    return upkeep.update is None and upkeep.diagnostics is None and upkeep.log is None and machine.memory.quartz is None
+
+
+def heed(page: Page, gate: Gate, message: ChargePointMessage, effects: Sequence[Effect], was_settled: bool) -> None:
+    """A message was handled, and nothing of what came of it is told yet: what may it have changed in the memory?
+
+    Most messages are readings and the answers to them, which change the outbox and no more. They are told by what
+    came of them; `was_settled` is what `settled` said before.
+    """
     kind = type(message)
-    if kind is MeterSampled or (kind is FrameReceived and _settles_little(message, machine)):
-        page.outbox_changed()
-    elif kind is not ConnectFailed:
+    if kind is LinkDown:
+        gate.drop()
+    if not was_settled or not _little(kind, effects):
         page.changed()
-        if kind is LinkDown:
-            gate.drop()
+    elif kind is not ConnectFailed:
+        page.outbox_changed()
 
 
-def _settles_little(message: ChargePointMessage, machine: ChargePoint) -> bool:
-    """It is an answer, and to one of our CALLs that teaches us nothing."""
-    data = message.data if isinstance(message, FrameReceived) else ""
-    return machine.exchange.asking in OUTBOX_ONLY and isinstance(data, str) and data.startswith(_ANSWERS)
+def _little(kind: type[ChargePointMessage], effects: Sequence[Effect]) -> bool:
+    """Whether a message of this kind, of which this came, has changed nothing but the outbox."""
+    known = kind is MeterSampled or kind is ConnectFailed
+    for effect in effects:
+        if type(effect) is Observe:
+            report = effect.report
+            if type(report) is CallSettled and report.action in OUTBOX_ONLY:
+                known = known or kind is FrameReceived
+            elif type(report) is not OutboxChanged:
+                return False
+        elif type(effect) not in _SAID:
+            return False
+    return known

@@ -84,6 +84,12 @@ class StatusMachine:
         """What the connector is right now."""
         return self._status
 
+    @property
+    def keeps_readings(self) -> bool:
+        """A transaction runs that has readings for its StopTransaction.req: there are more with each sample."""
+        transaction = self._memory.transaction
+        return transaction is not None and transaction.readings is not None
+
     def start(self, now: float, interrupted: StopReason = StopReason.POWER_LOSS) -> Reports:
         """Power up: the status is what the world says; a transaction that was cut off is stopped for that reason.
 

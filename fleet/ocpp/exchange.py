@@ -162,14 +162,17 @@ class Exchange:
         events: list[Event] = []
         attempt, self._flight = self._flight, None
         if attempt is not None and not attempt.settled:
-            events.append(Failed(attempt.outgoing, "Disconnected", "cut before the answer", attempt.sent_at))
+            outgoing, sent_at = attempt.outgoing, None if attempt.sent_at == inf else attempt.sent_at
+            # What was kept back was never said.
+            outgoing.sent -= sent_at is None
+            events.append(Failed(outgoing, "Disconnected", "cut before the answer", sent_at))
         self._answered.clear()
         self._serving.clear()
         self._expired = None
         return events + self._fail_waiting()
 
     def left(self, now: float) -> None:
-        """The CALL in flight left no earlier than now: only from now on is its answer waited for."""
+        """The CALL in flight left no earlier than now, inf if not yet: only from then on is its answer waited for."""
         if self._flight is not None:
             self._flight.sent_at = now
 
@@ -245,7 +248,7 @@ class Exchange:
         if isinstance(frame, Call):
             return self._take_call(frame)
         attempt = self._flight
-        if attempt is None or attempt.id != frame.id:
+        if attempt is None or attempt.id != frame.id or attempt.sent_at == inf:
             return self._take_strange(frame)
         self._flight = None
         self._remember(frame.id)

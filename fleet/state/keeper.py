@@ -78,7 +78,7 @@ class StateKeeper:
         found = folder.found
         if strangers := found.messages.keys() - found.parts.keys():
             raise ConfigurationError(f"{folder.path}: the state is damaged: nothing but messages of {min(strangers)}")
-        cut_at = min(now, folder.last_utc_s - clock.offset_s)
+        cut_at = folder.last_utc_s - clock.offset_s
         for charge_point_id, parts in found.parts.items():
             rows = found.messages.get(charge_point_id, [])
             try:
@@ -87,8 +87,8 @@ class StateKeeper:
                 raise ConfigurationError(
                     f"{folder.path}: the state is damaged: {charge_point_id}: {error}: use another folder"
                 ) from None
-            self._numbers[charge_point_id] = [number for number, _ in rows]
-            self._last_number = max(self._last_number, *(number for number, _ in rows), 0)
+            numbers = self._numbers[charge_point_id] = [number for number, _ in rows]
+            self._last_number = max(self._last_number, *numbers, 0)
             after_power_cut(memory, cut_at if power == ON else None, now, folder.runs, cars_gone=cars_gone)
             self.returned[charge_point_id] = Returned(memory, power != OFF, owed(memory, now))
             self.page(charge_point_id, memory).come_back(power)
@@ -106,6 +106,9 @@ class StateKeeper:
         """What it remembers of an earlier run; nothing, where that never came to switch it on."""
         returned = self.returned.get(plan.id)
         if returned is not None:
+            if len(returned.memory.connectors) != len(plan.connectors):
+                # It had been taken away, and is put up now with others.
+                returned.memory.put_up_again(len(plan.connectors))
             return returned.memory
         memory = ChargePointMemory.blank(len(plan.connectors))
         memory.incarnation = (self._folder.runs - 1) * LIVES_MAX
@@ -145,9 +148,7 @@ class StateKeeper:
             if now >= sweep_at:
                 self._sweep()
                 sweep_at = now + ALIVE_S
-            if not self._todo:
-                self._folder.stamp(self._clock.utc(now))
-            elif not await self._write():
+            if not await (self._write() if self._todo else self._live_on(now)):
                 failed()
                 return
 
@@ -157,6 +158,14 @@ class StateKeeper:
             await self._write()
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._folder.close)
+
+    async def _live_on(self, now: float) -> bool:
+        """Nothing to write; False when not even that can be noted."""
+        try:
+            self._folder.stamp(self._clock.utc(now))
+        except OSError as error:
+            self.failure = f"{self.path}: {error.strerror}"
+        return self.failure is None
 
     async def _write(self) -> bool:
         """One batch; False when it can't be written. Who has begun it ends it: its pages count as looked at."""

@@ -108,8 +108,8 @@ class MemoryPage:
     """One charge point's; a `fleet.actors.keeping.Page`."""
 
     __slots__ = (
-        *("_charge_point_id", "_gate", "_large", "_memory", "_owner", "_power", "_rest", "_rows", "_stale", "_writing"),
-        *("todo", "under_way"),
+        *("_charge_point_id", "_gate", "_large", "_memory", "_owner", "_power", "_rest", "_rows", "_stale", "_unheard"),
+        *("_writing", "todo", "under_way"),
     )
 
     def __init__(
@@ -126,6 +126,8 @@ class MemoryPage:
         self._stale: list[tuple[int]] = []
         self._large: list[Any] = [None] * len(writing.large)
         self._rest = 0
+        self._unheard = False
+        """Reports are written that nobody had heard then: whoever has, has said something of it."""
         self._gate: Gate | None = None
         self._power = OFF
         self.todo = CLEAN
@@ -188,7 +190,7 @@ class MemoryPage:
         """Put what is new into the batch; returns the gate that waits for it."""
         todo, self.todo, self.under_way = self.todo, CLEAN, True
         self._collect_messages(batch)
-        if todo == ALL:
+        if todo == ALL or self._unheard:
             self._collect_rest(batch)
         gate, self._gate = self._gate, None
         if gate is not None:
@@ -220,7 +222,7 @@ class MemoryPage:
     def _write(self, number: int, message: Outgoing, batch: Batch) -> Row:
         value = self._writing.message(message)
         name = self._charge_point_id
-        batch.messages.append((number, name, value, checksum(name, value)))
+        batch.messages.append((number, name, value, checksum(name, number, value)))
         return _row(number, message)
 
     def _collect_rest(self, batch: Batch) -> None:
@@ -232,6 +234,7 @@ class MemoryPage:
                 # In a tuple, as None is a value like any other.
                 written[index] = (copy(value),)
                 self._put(name, orjson.dumps(simplify(value)), batch)
+        self._unheard = bool(memory.unheard)
         rest = writing.rest(memory, self._power)
         mark = hash(rest)
         if mark != self._rest:
@@ -240,7 +243,7 @@ class MemoryPage:
 
     def _put(self, part: str, value: bytes, batch: Batch) -> None:
         name = self._charge_point_id
-        batch.parts.append((name, part, value, checksum(name, value)))
+        batch.parts.append((name, part, value, checksum(name, part, value)))
 
 
 def _row(number: int, message: Outgoing) -> Row:

@@ -18,16 +18,24 @@ def after_power_cut(
 ) -> None:
     """Make the memory that of a charge point which is switched on in this `run`, counted from 1.
 
-    `cut_at` is when the power failed, None where there was none any more.
+    `cut_at` is when the power failed, None where there was none any more. A wall clock that was put back meanwhile
+    makes that an instant to come: what had flowed by then has flowed, but what is still to be told happened by now.
     """
     if cut_at is not None:
         memory.power_cut(cut_at)
+        for connector in memory.connectors:
+            connector.cut_at = min(cut_at, now)
+            if connector.transaction is not None:
+                connector.transaction.started_at = min(connector.transaction.started_at, now)
     memory.away = False
     memory.impairments = ()
     memory.incarnation = max(memory.incarnation, (run - 1) * LIVES_MAX)
     for message in memory.outbox.messages:
         # Nobody could have said it earlier, and least of all is the CSMS to blame for that.
         message.due_at = now
+        if cut_at is not None:
+            # No longer than it would have waited then.
+            message.not_before = min(message.not_before, now + max(0.0, message.not_before - cut_at))
     if cars_gone:
         for connector in memory.connectors:
             connector.cable, connector.ev = Cable.NONE, None
