@@ -17,10 +17,11 @@ import trio
 
 from fleet.actors.mailbox import Address, MailboxClosed, MailboxFull
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
+from fleet.core.delivery_reports import OutboxChanged
 from fleet.core.effects import Answer, Effect, LinkOrder, Observe, SendFrame, UseCredentials
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
-from fleet.core.reports import CallSettled, ConnectFailed, FrameReceived, LinkDown, MeterSampled, OutboxChanged
+from fleet.core.reports import CallSettled, ConnectFailed, FrameReceived, LinkDown, MeterSampled
 
 _CALL = "[2,"
 HELD_MAX = 256

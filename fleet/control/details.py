@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import define, frozen
 
+from fleet.core.delivery_reports import TransactionBound
 from fleet.core.reports import (
     CableChanged,
     MeterSampled,
@@ -18,7 +19,6 @@ from fleet.core.reports import (
     PowerChanged,
     Restarted,
     StatusChanged,
-    TransactionBound,
     TransactionStarted,
     TransactionStopped,
 )

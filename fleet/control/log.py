@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from fleet.control.hub import EVERY_REPORT, FRAMES, json_value, kind_of, message_of
-from fleet.core import reports
+from fleet.core import delivery_reports, reports
 from fleet.core.reports import ObservedReport
 from fleet.observe.figures import format_energy, format_power
 from fleet.observe.redaction import redacted_violation
@@ -148,14 +148,14 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
         logging.INFO,
         lambda report: f"transaction started for {report.id_tag}, meter at {report.meter_start_wh} Wh",
     ),
-    reports.TransactionBound: (logging.INFO, lambda report: f"transaction has the id {report.transaction_id}"),
+    delivery_reports.TransactionBound: (logging.INFO, lambda report: f"transaction has the id {report.transaction_id}"),
     reports.TransactionStopped: (logging.INFO, _stopped),
-    reports.TransactionDelivered: (
+    delivery_reports.TransactionDelivered: (
         logging.INFO,
         lambda report: f"transaction {report.transaction_id} closed, {format_energy(report.energy_wh)}",
     ),
     reports.PowerChanged: (logging.INFO, lambda report: f"power {format_power(report.power_w)}"),
-    reports.MessageLost: (logging.ERROR, lambda report: f"{report.action} lost: {report.reason}"),
+    delivery_reports.MessageLost: (logging.ERROR, lambda report: f"{report.action} lost: {report.reason}"),
     reports.ProtocolViolated: (logging.WARNING, _violated),
     reports.Restarted: (logging.WARNING, _restarted),
     reports.GivenUp: (logging.ERROR, lambda report: f"given up: {report.cause}"),

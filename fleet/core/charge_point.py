@@ -39,6 +39,7 @@ from fleet.core.authorization import Authorizer
 from fleet.core.charging_limits import ChargingLimits
 from fleet.core.configuration import Configuration
 from fleet.core.credentials import Trial
+from fleet.core.delivery_reports import OutboxChanged
 from fleet.core.dialect import Dialect, Said
 from fleet.core.effects import Answer, Effect, GiveOrder, Observe, SendFrame, SetPingInterval
 from fleet.core.errands import ErrandEnded
@@ -63,7 +64,6 @@ from fleet.core.reports import (
     LinkUp,
     MeterSampled,
     ObservedReport,
-    OutboxChanged,
     PowerChanged,
     PoweredUp,
     ProtocolViolated,

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, cast
 from fleet.commands.vocabulary import StopTransaction
 from fleet.core import service_local, service_reservation
 from fleet.core.answers import TransactionAccepted, TransactionClosed
+from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered
 from fleet.core.orders import BindTransaction, StopEnergy
-from fleet.core.reports import (
-    MessageLost,
-    MeterSampled,
-    TransactionBound,
-    TransactionDelivered,
-    TransactionStarted,
-    TransactionStopped,
-)
+from fleet.core.reports import MeterSampled, TransactionStarted, TransactionStopped
 from fleet.words import AuthorizationStatus, ReadingContext, StopReason
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
+from fleet.core.delivery_reports import MessageLost, OutboxChanged, TransactionBound, TransactionDelivered
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import (
     CallServed,
@@ -20,18 +21,14 @@ from fleet.core.reports import (
     GivenUp,
     LinkDown,
     LinkUp,
-    MessageLost,
     MeterSampled,
     ObservedReport,
-    OutboxChanged,
     PowerChanged,
     PoweredUp,
     ProtocolViolated,
     Registered,
     Restarted,
     StatusChanged,
-    TransactionBound,
-    TransactionDelivered,
     TransactionStarted,
     TransactionStopped,
 )

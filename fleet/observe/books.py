@@ -23,19 +23,16 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered, TransactionRestored
 from fleet.core.meter import whole_wh
 from fleet.core.reports import (
     CallSettled,
     ConnectFailed,
     LinkUp,
-    MessageLost,
     MeterSampled,
     ObservedReport,
     PowerChanged,
     RegisterMoved,
-    TransactionBound,
-    TransactionDelivered,
-    TransactionRestored,
     TransactionStarted,
     TransactionStopped,
 )

@@ -8,7 +8,7 @@ among those that were open: found there under another id than it has now, it was
 
 from collections.abc import Iterable
 
-from fleet.core.reports import TransactionRestored
+from fleet.core.delivery_reports import TransactionRestored
 from fleet.observe.records import Record
 
 

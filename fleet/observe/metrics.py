@@ -24,7 +24,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from fleet.core.reports import CallServed, CallSettled, LinkUp, MessageLost, ObservedReport
+from fleet.core.delivery_reports import MessageLost
+from fleet.core.reports import CallServed, CallSettled, LinkUp, ObservedReport
 from fleet.observe.board import Board
 from fleet.observe.buckets import COARSE_S, Buckets, Words
 from fleet.observe.journal import Journal

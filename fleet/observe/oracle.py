@@ -17,7 +17,8 @@ costs a page for each, up to `PAGES_MAX` of them; ids on other pages are not wat
 from array import array
 from typing import Protocol
 
-from fleet.core.reports import ObservedReport, ProtocolViolated, TransactionBound
+from fleet.core.delivery_reports import TransactionBound
+from fleet.core.reports import ObservedReport, ProtocolViolated
 from fleet.observe.ledger import in_64_bits
 
 PAGES_MAX = 500_000

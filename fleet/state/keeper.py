@@ -16,9 +16,9 @@ from attrs import frozen
 
 from fleet.actors.keeping import Gate
 from fleet.clock import Clock
+from fleet.core.delivery_reports import TransactionRestored
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
-from fleet.core.reports import TransactionRestored
 from fleet.errors import ConfigurationError
 from fleet.state.codec import Codec, Unreadable
 from fleet.state.folder import Batch, Folder, Unwritable

@@ -5,8 +5,9 @@ on the meters. A transaction that was running is stopped when the charge point i
 and its CSMS, a cable that somebody pulled and faults on the line, belonged to the run, and so did the drivers.
 """
 
+from fleet.core.delivery_reports import TransactionRestored
 from fleet.core.memory import Cable, ChargePointMemory
-from fleet.core.reports import TransactionRestored, TransactionStarted, TransactionStopped
+from fleet.core.reports import TransactionStarted, TransactionStopped
 
 LIVES_MAX = 1_000_000
 """Lives that a charge point may have in one run. Each run numbers them from its own beginning, so that no message id

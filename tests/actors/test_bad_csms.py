@@ -18,14 +18,8 @@ from fleet.commands.vocabulary import (
     StopTransaction,
     Swipe,
 )
-from fleet.core.reports import (
-    CallServed,
-    CallSettled,
-    LinkDown,
-    MessageLost,
-    ProtocolViolated,
-    Restarted,
-)
+from fleet.core.delivery_reports import MessageLost
+from fleet.core.reports import CallServed, CallSettled, LinkDown, ProtocolViolated, Restarted
 
 LIVELY = {"TransactionMessageAttempts": "3", "TransactionMessageRetryInterval": "1"}
 

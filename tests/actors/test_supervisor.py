@@ -10,7 +10,8 @@ from counterparts.world import World, world
 
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.commands.vocabulary import Crash, Drain, PlugIn, Reset, StartTransaction, StopTransaction, Unplug
-from fleet.core.reports import Drained, GivenUp, LinkUp, MessageLost, Restarted, TransactionDelivered
+from fleet.core.delivery_reports import MessageLost, TransactionDelivered
+from fleet.core.reports import Drained, GivenUp, LinkUp, Restarted
 from fleet.words import ResetKind
 
 QUIET = {"WebSocketPingInterval": "0", "HeartbeatInterval": "86400", "MeterValueSampleInterval": "0"}

@@ -12,7 +12,7 @@ from counterparts.script import DAY_S, stage
 from counterparts.scripted import EPOCH_S
 
 from fleet.commands.vocabulary import PlugIn, SendHeartbeat, Swipe, Unplug
-from fleet.core.reports import MessageLost, TransactionDelivered
+from fleet.core.delivery_reports import MessageLost, TransactionDelivered
 
 ACCEPTED = {"status": "Accepted"}
 NOT_POSITIVE = ["transaction-id-not-positive"]

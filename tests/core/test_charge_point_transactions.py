@@ -4,6 +4,7 @@ import pytest
 from counterparts.charge_point_bench import ACCEPTED, Bench
 
 from fleet.commands.vocabulary import Drain, Reset, StopTransaction
+from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.orders import (
     ApplySettings,
@@ -12,16 +13,7 @@ from fleet.core.orders import (
     GrantAuthorization,
     StopEnergy,
 )
-from fleet.core.reports import (
-    AuthorizationRequested,
-    Drained,
-    MessageLost,
-    MeterSampled,
-    Reading,
-    SampledValue,
-    TransactionBound,
-    TransactionDelivered,
-)
+from fleet.core.reports import AuthorizationRequested, Drained, MeterSampled, Reading, SampledValue
 from fleet.words import (
     AuthorizationStatus,
     ConnectorStatus,

@@ -6,8 +6,9 @@ import pytest
 from counterparts.charge_point_bench import ACCEPTED, EPOCH_S, Bench
 
 from fleet.commands.vocabulary import SendHeartbeat
+from fleet.core.delivery_reports import TransactionBound, TransactionDelivered
 from fleet.core.oracle import CLOCK_SKEW_S
-from fleet.core.reports import AuthorizationRequested, ProtocolViolated, TransactionBound, TransactionDelivered
+from fleet.core.reports import AuthorizationRequested, ProtocolViolated
 from fleet.words import ConnectorStatus
 
 

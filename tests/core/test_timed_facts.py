@@ -7,10 +7,10 @@ import pytest
 from counterparts.charge_point_bench import ACCEPTED, Bench
 
 from fleet.commands.vocabulary import SendHeartbeat
+from fleet.core.delivery_reports import OutboxChanged
 from fleet.core.reports import (
     AuthorizationRequested,
     CallSettled,
-    OutboxChanged,
     PoweredUp,
     Registered,
     RemoteStartAccepted,

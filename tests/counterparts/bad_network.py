@@ -24,6 +24,7 @@ from fleet.clock import Clock
 from fleet.commands.impairments import Impair, Mend
 from fleet.commands.vocabulary import Command, PlugIn, StartTransaction, StopTransaction, Unplug
 from fleet.core.credentials import Credentials, password_of
+from fleet.core.delivery_reports import MessageLost
 from fleet.core.dialects.v16 import Dialect16
 from fleet.core.plan import ChargePointPlan, ConnectorPlan, SecurityPlan
 from fleet.core.reports import (
@@ -31,7 +32,6 @@ from fleet.core.reports import (
     FrameSent,
     GivenUp,
     LinkDown,
-    MessageLost,
     ObservedReport,
     Registered,
     Restarted,

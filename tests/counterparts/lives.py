@@ -36,7 +36,8 @@ from fleet.commands.vocabulary import (
     UnlockConnector,
     Unplug,
 )
-from fleet.core.reports import MessageLost, PowerChanged, Restarted, TransactionStarted, TransactionStopped
+from fleet.core.delivery_reports import MessageLost
+from fleet.core.reports import PowerChanged, Restarted, TransactionStarted, TransactionStopped
 from fleet.randomness import unit
 from fleet.words import Availability, CableEnd, ResetKind
 

@@ -13,13 +13,13 @@ from typing import Any
 import orjson
 from attrs import define, field
 
+from fleet.core.delivery_reports import MessageLost
 from fleet.core.reports import (
     Drained,
     FrameSeen,
     FrameSent,
     GivenUp,
     LinkDown,
-    MessageLost,
     MeterSampled,
     ObservedReport,
     PowerChanged,

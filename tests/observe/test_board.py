@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.core.delivery_reports import MessageLost, OutboxChanged, TransactionBound, TransactionDelivered
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
     CableChanged,
@@ -14,10 +15,8 @@ from fleet.core.reports import (
     GivenUp,
     LinkDown,
     LinkUp,
-    MessageLost,
     MeterSampled,
     ObservedReport,
-    OutboxChanged,
     PowerChanged,
     PoweredUp,
     ProtocolViolated,
@@ -25,8 +24,6 @@ from fleet.core.reports import (
     Registered,
     Restarted,
     StatusChanged,
-    TransactionBound,
-    TransactionDelivered,
     TransactionStarted,
     TransactionStopped,
 )

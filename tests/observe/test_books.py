@@ -7,17 +7,15 @@ from attrs import astuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered
 from fleet.core.reports import (
     CallSettled,
     ConnectFailed,
     LinkUp,
-    MessageLost,
     MeterSampled,
     ObservedReport,
     PowerChanged,
     Reading,
-    TransactionBound,
-    TransactionDelivered,
     TransactionStarted,
     TransactionStopped,
 )

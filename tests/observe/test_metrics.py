@@ -14,6 +14,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from fleet.clock import Clock
+from fleet.core.delivery_reports import MessageLost, OutboxChanged, TransactionDelivered
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import (
     CableChanged,
@@ -23,15 +24,12 @@ from fleet.core.reports import (
     Drained,
     LinkDown,
     LinkUp,
-    MessageLost,
     ObservedReport,
-    OutboxChanged,
     PowerChanged,
     ProtocolViolated,
     Registered,
     Restarted,
     StatusChanged,
-    TransactionDelivered,
     TransactionStarted,
     TransactionStopped,
 )

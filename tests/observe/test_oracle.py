@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import fleet
 from fleet.commands.vocabulary import PlugIn, StartTransaction, StopTransaction
-from fleet.core.reports import ObservedReport, ProtocolViolated, TransactionBound, TransactionDelivered
+from fleet.core.delivery_reports import TransactionBound, TransactionDelivered
+from fleet.core.reports import ObservedReport, ProtocolViolated
 from fleet.observe.board import Board
 from fleet.observe.books import Books
 from fleet.observe.observer import Observer

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from fleet.core.delivery_reports import OutboxChanged
 from fleet.core.plan import ChargePointPlan
-from fleet.core.reports import CallServed, CallSettled, LinkUp, OutboxChanged
+from fleet.core.reports import CallServed, CallSettled, LinkUp
 from fleet.observe.board import Board
 from fleet.observe.durations import Durations
 from fleet.observe.timeline import POINTS_MAX, Distribution, Timeliner

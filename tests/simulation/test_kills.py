@@ -26,7 +26,8 @@ from counterparts.lives import Dice, latency, live, recover
 from counterparts.scripted import Heard
 
 from fleet.actors.supervisor import RestartPolicy
-from fleet.core.reports import LinkDown, MessageLost, Restarted, TransactionStarted
+from fleet.core.delivery_reports import MessageLost
+from fleet.core.reports import LinkDown, Restarted, TransactionStarted
 from fleet.randomness import unit
 
 CONFIGURATION = {

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from counterparts.swarm_rules import Rules, books
 
+from fleet.core.delivery_reports import MessageLost
 from fleet.core.reports import (
     Drained,
     FrameSeen,
     FrameSent,
     GivenUp,
     LinkDown,
-    MessageLost,
     MeterSampled,
     PoweredUp,
     Reading,

@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 
 from fleet.clock import Clock
+from fleet.core.delivery_reports import TransactionBound, TransactionDelivered
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
     CallServed,
@@ -20,8 +21,6 @@ from fleet.core.reports import (
     ProtocolViolated,
     Reading,
     Registered,
-    TransactionBound,
-    TransactionDelivered,
     TransactionStarted,
     TransactionStopped,
 )

@@ -8,13 +8,13 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
 from fleet.core.reports import (
     CallSettled,
     ConnectFailed,
     LinkDown,
     LinkUp,
-    MessageLost,
     MeterSampled,
     ObservedReport,
     PoweredUp,
@@ -22,8 +22,6 @@ from fleet.core.reports import (
     Reading,
     Registered,
     RemoteStartAccepted,
-    TransactionBound,
-    TransactionDelivered,
     TransactionStarted,
     TransactionStopped,
 )
