@@ -96,14 +96,16 @@ class Connector(StatusMachine):
         if targets is None:
             return refusal(self.number, self._status, message, memory.transaction is not None), out
         was_plugged = memory.cable is Cable.PLUGGED
-        power_before_w = memory.meter.power_w(now)
+        power_before_w, ev_before = memory.meter.power_w(now), memory.ev
         refused = self._obey(message, now, out)
         if refused is None and self._status not in targets:
             raise IllegalMove(f"connector {self.number}: {type(message).__name__} led to {self._status}")
         is_plugged = memory.cable is Cable.PLUGGED
         if is_plugged is not was_plugged:
             out.append(CableChanged(self.number, now, is_plugged))
-        if abs(memory.meter.power_w(now) - power_before_w) > _POWER_JUMP_W:
+        # A car that could take more, or takes less than it might, leaves another share of the power to others.
+        other_car = type(message) is SetEV and _takes_w(memory.ev) != _takes_w(ev_before)
+        if other_car or abs(memory.meter.power_w(now) - power_before_w) > _POWER_JUMP_W:
             out.append(self._power_report(now))
         self._arm()
         return refused, out
@@ -377,6 +379,10 @@ class Connector(StatusMachine):
 
     def _stuck(self, done: str) -> str:
         return f"Connector {self.number} cannot be {done}: {ErrorCode.CONNECTOR_LOCK_FAILURE}"
+
+
+def _takes_w(ev: EV | None) -> float:
+    return 0.0 if ev is None else ev.power_max_w
 
 
 def _same_tag(one: str | None, other: str | None) -> bool:

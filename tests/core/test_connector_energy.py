@@ -435,6 +435,12 @@ def test_of_a_car_only_what_is_said_changes() -> None:
     assert bench.wait(2) == ["SuspendedEV", "power 0 W"]
 
 
+def test_a_car_that_could_take_more_than_it_gets_is_told_of_though_as_much_flows_as_before() -> None:
+    bench = charging()
+    assert bench.hear(SetEV(power_max_w=50_000)) == ["power 7200 W"]
+    assert bench.hear(SetEV(power_max_w=50_000)) == []
+
+
 def test_a_full_car_that_has_room_again_charges_again() -> None:
     bench = charging(ev=EV(soc=1.0))
     assert bench.status is ConnectorStatus.SUSPENDED_EV
