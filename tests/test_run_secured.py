@@ -95,8 +95,10 @@ def test_a_csms_whose_root_is_unknown_lets_nobody_in_and_the_reason_is_one_line(
 def test_whoever_is_told_not_to_verify_connects_and_says_so_loudly(tmp_path: Path) -> None:
     theirs = pki(tmp_path / "theirs", expired=True)
     with csms("--tls", theirs.folder, "--security-profile", 2) as url:
-        ran = fleet("run", "--url", url, "--no-verify", "--password", PASSWORD, *SMALL)
+        ran = fleet("run", "--url", url, "--no-verify", "--password", PASSWORD, *SMALL, "--report", tmp_path / "report")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    left = (tmp_path / "report").glob("*")
+    assert {path.name for path in left if "NOT verified" in path.read_text()} >= {"summary.json", "report.html"}
     assert "TLS certificates are NOT verified" in ran.stderr
     assert "TLS certificates are NOT verified" in ran.stdout.splitlines()[-1]
 
@@ -108,7 +110,7 @@ def test_whoever_is_told_not_to_verify_connects_and_says_so_loudly(tmp_path: Pat
             ("--url", "wss://127.0.0.1:1", "--security-profile", "2"),
             "csms.security_profile: profile 2 needs a password",
         ),
-        (("--url", "wss://127.0.0.1:1", "--tls", "/not/there"), "csms.ca_file: can't use /not/there/root.pem: "),
+        (("--url", "wss://127.0.0.1:1", "--tls", "/not/there"), "csms.tls: can't use /not/there/root.pem: "),
         (
             ("--url", "wss://127.0.0.1:1", "--client-cert", "/n/{id}.pem"),
             "csms.client_cert: no such file: /n/CP0001.pem",

@@ -14,6 +14,7 @@ import attrs
 from fleet.errors import EXIT_FAILED, FleetError, UnreachableError
 from fleet.link.endpoint import mask
 from fleet.load.controls import Manner
+from fleet.load.security import NOT_VERIFIED
 from fleet.load.under_way import End, Run
 from fleet.observe.books import Balance
 from fleet.observe.records import Record
@@ -53,6 +54,7 @@ def conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s
             measuring=not running.manner.alone,
             visits=None if running.manner.alone else attrs.asdict(running.driving.drivers.counts),
             trace_lost=0 if observing.trace is None else observing.trace.lost,
+            warnings=() if config.csms.verify else (NOT_VERIFIED,),
         ),
     )
     code = summary.exit_code

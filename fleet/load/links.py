@@ -4,7 +4,6 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache, partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from fleet.actors.charge_point import RunLink
@@ -105,13 +104,13 @@ class WebSocketLinks:
 
         Of its own, as an HTTP client changes the context that it is given.
         """
-        context = _ssl_context(root_of(self._config), verify=self._config.verify)
+        context = _ssl_context(self._config)
         context.load_default_certs()
         return context
 
     def _context(self, roots: tuple[str, ...], shows: bool) -> ssl.SSLContext:
         """TLS that trusts these roots (PEM) too; one of its own for those who show a certificate."""
-        context = _ssl_context(root_of(self._config), verify=self._config.verify)
+        context = _ssl_context(self._config)
         for root in roots:
             # What the CSMS had installed was judged before; should this library differ, it vouches for nobody.
             with suppress(ssl.SSLError):
@@ -126,13 +125,18 @@ def _drawn(seed: int, name: str, what: int | str) -> float:
     return unit(seed, f"{name}/{what}")
 
 
-def _ssl_context(root: Path | None, *, verify: bool) -> ssl.SSLContext:
+def _ssl_context(config: CsmsConfig) -> ssl.SSLContext:
     """What TLS is made with; without a root the system's authorities vouch for the CSMS."""
+    root = root_of(config)
     try:
         context = ssl.create_default_context(cafile=root)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"csms.ca_file: can't use {root}: {error}") from None
-    if not verify:
+        why = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror or error
+        name, hint = (
+            ("csms.ca_file", "") if config.ca_file else ("csms.tls", ": expected a folder made by `fleet certs`")
+        )
+        raise ConfigurationError(f"{name}: can't use {root}: {why}{hint}") from None
+    if not config.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -8,6 +8,7 @@ the run, and are gone with it.
 
 import argparse
 import secrets
+import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +23,7 @@ from attrs import field, frozen
 from fleet.core.credentials import OwnCertificate
 from fleet.core.plan import SecurityPlan
 from fleet.errors import ConfigurationError
-from fleet.link.endpoint import CertificateFiles
+from fleet.link.endpoint import CertificateFiles, CertificateUnusable
 from fleet.pki.layout import Layout, file_stem
 
 if TYPE_CHECKING:
@@ -112,18 +113,23 @@ def root_of(csms: "CsmsConfig") -> Path | None:
 
 
 def require_files(csms: "CsmsConfig", charge_point_ids: Iterable[str]) -> None:
-    """Raise ConfigurationError for certificates that are not there, before anything is started."""
+    """Raise ConfigurationError for certificates that are not there, or can't be used, before anything is started."""
     if profile_of(csms) != CERTIFICATE_PROFILE:
         return
     missing: list[Path] = []
-    for charge_point_id in charge_point_ids:
-        files = files_of(csms, charge_point_id)
-        if files is not None:
-            missing += [path for path in dict.fromkeys((files.certificate, files.key)) if not path.is_file()]
+    known = [files for files in (files_of(csms, name) for name in charge_point_ids) if files is not None]
+    for files in known:
+        missing += [path for path in dict.fromkeys((files.certificate, files.key)) if not path.is_file()]
+    name = "client_cert" if csms.client_cert is not None else "tls"
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        name = "client_cert" if csms.client_cert is not None else "tls"
         raise ConfigurationError(f"csms.{name}: no such file: {missing[0]}{more}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for files in known:
+        try:
+            files.load(context)
+        except CertificateUnusable as error:
+            raise ConfigurationError(f"csms.{name}: {error}") from None
 
 
 def mistakes(csms: "CsmsConfig") -> Iterator[tuple[str, str]]:

@@ -97,6 +97,8 @@ class Circumstances:
     """False where somebody plays with one charge point: then nobody asks whether the generator kept up."""
     visits: Mapping[str, int] | None = None
     trace_lost: int = 0
+    warnings: tuple[str, ...] = ()
+    """What whoever reads the figures must not overlook."""
 
 
 def assemble(listeners: Listeners, balance: Balance, run: Circumstances) -> Summary:
@@ -152,6 +154,7 @@ def assemble(listeners: Listeners, balance: Balance, run: Circumstances) -> Summ
             Event(round(entry.at - run.started_at, 3), entry.kind.value, entry.text)
             for entry in listeners.journal.entries
         ),
+        warnings=run.warnings,
     )
 
 

@@ -261,6 +261,8 @@ class Summary:
     """How the drivers' visits went, by word."""
     timeline: Timeline = Timeline()
     events: tuple[Event, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What a person who reads the figures must not overlook, such as certificates that nobody verified."""
 
 
 def dump(summary: Summary) -> bytes:

@@ -27,6 +27,7 @@ def render_junit(summary: Summary) -> bytes:
         ("target", summary.target),
         ("charge_points", str(summary.charge_points.count)),
         ("fleet", summary.fleet),
+        *(("warning", warning) for warning in summary.warnings),
     ):
         SubElement(properties, "property", name=name, value=_clean(value))
     for objective in summary.objectives:

@@ -1,4 +1,4 @@
-"""Charge points and a central system over real TLS: certificates are renewed, roots change hands, and both fall back."""
+"""Charge points and a CSMS over real TLS: certificates are renewed, roots change hands, and both have a way back."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager

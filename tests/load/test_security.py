@@ -145,10 +145,36 @@ def test_a_certificate_that_is_not_there_is_told_before_anything_is_started(tmp_
     require_files(csms(url=WSS, tls=str(tmp_path), password_env="X"), ["CP0002"])
 
 
-@pytest.mark.parametrize("options", [{"ca_file": "/not/there.pem"}, {"tls": "/not/there", "password_env": "HOME"}])
-def test_a_root_that_is_not_there_is_one_line(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"^csms.ca_file: can't use /not/there.*: .*No such file"):
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"ca_file": "/not/there.pem"}, "csms.ca_file: can't use /not/there.pem: No such file or directory"),
+        (
+            {"tls": "/not/there", "password_env": "HOME"},
+            "csms.tls: can't use /not/there/root.pem: No such file or directory: expected a folder made by "
+            "`fleet certs`",
+        ),
+        ({"ca_file": __file__}, f"csms.ca_file: can't use {__file__}: no certificate in PEM"),
+    ],
+)
+def test_a_root_that_cannot_be_used_is_one_line(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
         WebSocketLinks(WSS, csms(url=WSS, **options), 1, Dialect16.subprotocol)
+    assert str(error.value) == told
+
+
+def test_a_certificate_that_cannot_be_used_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    layout, other = pki(tmp_path / "pki", "CP0001", "CP0002"), pki(tmp_path / "other", "CP0002")
+    config = csms(url=WSS, tls=str(layout.folder))
+    layout.charge_point_key("CP0002").write_bytes(other.charge_point_key("CP0002").read_bytes())
+    with pytest.raises(
+        ConfigurationError, match=r"^csms.tls: can't use certificate .*CP0002.pem: key values mismatch$"
+    ):
+        require_files(config, ["CP0001", "CP0002"])
+    layout.charge_point("CP0002").write_text("no certificate")
+    with pytest.raises(ConfigurationError, match=r"^csms.tls: can't use certificate .*CP0002.pem: "):
+        require_files(config, ["CP0001", "CP0002"])
+    require_files(config, ["CP0001"])
 
 
 # ---- whom the links lead to ------------------------------------------------------------------------------------------
