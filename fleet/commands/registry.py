@@ -72,12 +72,34 @@ def find(verb: str) -> type[Spoken] | None:
     return COMMANDS.get(" ".join(verb.lower().split()))
 
 
+_OTHERS_SAY: Mapping[str, str] = {
+    "card": "swipe",
+    "exit": "quit",
+    "offline": "disconnect",
+    "online": "connect",
+    "plugout": "unplug",
+    "poweroff": "power-cut",
+    "poweron": "power-return",
+    "present": "swipe",
+    "recover": "clear",
+    "reset": "reboot",
+    "restart": "reboot",
+    "rfid": "swipe",
+    "send": "raw",
+    "sleep": "wait",
+    "tap": "swipe",
+}
+"""The verbs for what other tools and the specification have other words for, which look like something else here."""
+
+
 def nearest(verb: str, count: int = 3) -> list[str]:
-    """The verbs that may have been meant: those that begin so or, if none does, those that look alike."""
+    """The verbs that may have been meant: those that begin so, are called so elsewhere or, if none is, look alike."""
     wanted = " ".join(verb.lower().split())
     if not wanted:
         return []
     begin = [name for name in COMMANDS if name.startswith(wanted)]
+    if meant := _OTHERS_SAY.get(wanted.replace("-", "").replace("_", "")):
+        return [meant]
     return begin[:count] or difflib.get_close_matches(wanted, COMMANDS, n=count, cutoff=0.6)
 
 
