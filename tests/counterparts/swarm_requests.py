@@ -48,6 +48,7 @@ CHANGES: dict[str, Sequence[str]] = {
     "WebSocketPingInterval": ("0", "20"),
     "NoSuchKey": ("1",),
 }
+CREDENTIALS = ["AuthorizationKey", "SecurityProfile"]
 TRIGGERS = (
     *("BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification", "Heartbeat"),
     *("MeterValues", "StatusNotification"),
@@ -136,7 +137,8 @@ class Requests:
         return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
     def _change(self) -> Payload:
-        key = self.draws.choice(list(CHANGES))
+        # Other credentials would be drawn too seldom among all the keys.
+        key = self.draws.choice(self.draws.choice([list(CHANGES), list(CHANGES), CREDENTIALS]))
         return {"key": key, "value": self.draws.choice(CHANGES[key])}
 
     def _remote_start(self) -> Payload:
