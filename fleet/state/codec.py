@@ -2,7 +2,7 @@
 
 Whatever `ChargePointMemory` and the classes below it have for attributes is written, whoever adds some tomorrow
 included. So that nothing is ever read as something else, `SCHEMA` is a fingerprint of all these classes with their
-attributes and types: a state that was written with another one is refused.
+attributes, types and words: a state that was written with another one is refused.
 
 Instants are on a monotonic clock that ends with its process: on disk they are UTC, and come back on the clock of the
 reader. Which attributes are instants is told by their names, as the house spells them: `at` and `..._at`, and the few
@@ -11,6 +11,7 @@ in `INSTANTS`. A `Curve` counts from its own beginning and has none.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from hashlib import sha256
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -226,13 +227,22 @@ def types_of(cls: type) -> dict[str, Any]:
     return {each.name: hints[each.name] for each in attrs.fields(cls)}
 
 
-def _fingerprint() -> str:
-    text = "\n".join(
-        f"{cls.__qualname__}: {name}: {declared}"
-        for cls in classes_of(ChargePointMemory)
-        for name, declared in types_of(cls).items()
-    )
-    return sha256(text.encode()).hexdigest()[:16]
+def fingerprint(root: type) -> str:
+    """Of a class and all that are below it: another one for other attributes, types or words."""
+    lines = []
+    for cls in classes_of(root):
+        for name, declared in types_of(cls).items():
+            lines.append(f"{cls.__qualname__}: {name}: {declared}")
+            lines += [f"{words.__qualname__}: {[each.value for each in words]}" for words in _words_of(declared)]
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-SCHEMA = _fingerprint()
+def _words_of(declared: Any) -> Iterator[type[Enum]]:
+    """The enumerations in a type."""
+    if isinstance(declared, type) and issubclass(declared, Enum):
+        yield declared
+    for each in get_args(declared):
+        yield from _words_of(each)
+
+
+SCHEMA = fingerprint(ChargePointMemory)
