@@ -2,9 +2,14 @@
 
 No drivers come, no time is set: it boots, stays connected, writes a log and obeys its control socket, until somebody
 says `quit` or a signal ends it. Beside that it is a run like any other, with the same drain, books and exit codes.
+
+Who tells it what to do may be a test tool that waits a few seconds for whatever is to come. So it comes back soon after
+its CSMS does, there being no fleet whose return would have to be spread; and unless a person sits at its menu, a cable
+that stays in after a transaction stays Finishing until somebody does something (F1 and F2 of OCPP 1.6 section 4.9).
 """
 
 import argparse
+import math
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -22,7 +27,8 @@ from fleet.load.settings import read_duration, read_seed, read_url, text, whole
 DEFAULT_ID = "CP001"
 DEFAULT_URL = "ws://localhost:8080/ocpp/{id}"
 DEFAULT_CONNECTORS = 2
-DEFAULT_FINISHING_S = 2.0
+MENU_FINISHING_S = 2.0
+BACKOFF_MAX_S = 3.0
 _ID_LENGTH_MAX = 255
 
 
@@ -50,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--finishing",
         type=flag(read_duration, float),
-        default=DEFAULT_FINISHING_S,
         metavar="TIME",
-        help="how long it stays Finishing before a cable that stays in counts as Preparing again (default: 2s)",
+        help="how long it stays Finishing before a cable that stays in counts as Preparing again (default: 2s if "
+        "--interactive, otherwise until somebody does something)",
     )
     add("--interactive", action="store_true", help="with a menu and a shell to tell it what to do")
     add("--verbose", action="store_true", help="log every OCPP message and how connections come about")
@@ -74,9 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def resolve(args: argparse.Namespace) -> RunConfig:
     """The configuration of a run with this one charge point and no drivers; raises ConfigurationError."""
+    finishing_s = args.finishing
+    if finishing_s is None:
+        finishing_s = MENU_FINISHING_S if args.interactive else math.inf
     config = RunConfig(
         seed=args.seed,
-        csms=CsmsConfig(url=url_template(args.url, args.id), **_security(args)),
+        csms=CsmsConfig(url=url_template(args.url, args.id), backoff_max_s=BACKOFF_MAX_S, **_security(args)),
         charge_points=(
             GroupConfig(
                 # Braces in an id are its own; in a pattern they would stand for the index.
@@ -84,7 +93,7 @@ def resolve(args: argparse.Namespace) -> RunConfig:
                 count=1,
                 connectors=args.connectors,
                 fixed_cable=args.fixed_cable,
-                finishing_s=args.finishing,
+                finishing_s=finishing_s,
                 configuration=dict(args.configuration),
             ),
         ),

@@ -1,6 +1,7 @@
 """`fleet connect`'s configuration: one charge point, a complete URL, nobody who drives."""
 
 import argparse
+import math
 
 import pytest
 
@@ -41,8 +42,21 @@ def test_the_defaults_are_the_seeds() -> None:
     assert config.csms.url is not None
     assert endpoint_url(config.csms.url, plan.id) == "ws://localhost:8080/ocpp/CP001"
     assert config.drivers.arrivals_per_s == 0
-    # The seed's charge point delivers 7.2 kW, and takes 2 s from Finishing to Preparing.
-    assert (plan.connectors[0].power_max_w, plan.connectors[0].finishing_s) == (7_200, 2)
+    assert plan.connectors[0].power_max_w == 7_200
+
+
+def test_at_its_menu_a_cable_that_stays_in_counts_as_preparing_after_two_seconds() -> None:
+    (plan,) = plans(resolve(parsed("--interactive")))
+    assert {connector.finishing_s for connector in plan.connectors} == {2}
+
+
+def test_driven_by_a_tool_it_is_finishing_until_somebody_does_something() -> None:
+    (plan,) = plans(resolve(parsed()))
+    assert {connector.finishing_s for connector in plan.connectors} == {math.inf}
+
+
+def test_it_comes_back_within_seconds_however_long_its_csms_was_away() -> None:
+    assert resolve(parsed()).csms.backoff_max_s <= 3
 
 
 def test_another_id_has_the_default_url_with_that_id() -> None:
