@@ -17,6 +17,7 @@ from fleet.core.reports import (
     MeterSampled,
     ObservedReport,
     PowerChanged,
+    PowerLimited,
     Restarted,
     StatusChanged,
     TransactionStarted,
@@ -32,7 +33,8 @@ class ConnectorDetails:
     """One connector as it was last reported; `status` None while it never reported.
 
     `transaction_id` is the CSMS's, None until it answered; `energy_wh` is what the running transaction delivered, up
-    to the moment somebody looks; `updated_at` is the instant of the last status, None if there was none.
+    to the moment somebody looks; `limit_w` is what charging profiles let it draw, None where they don't limit it;
+    `updated_at` is the instant of the last status, None if there was none.
     """
 
     charge_point: str
@@ -45,6 +47,7 @@ class ConnectorDetails:
     transaction_id: int | None
     power_w: float
     energy_wh: float
+    limit_w: float | None
     id_tag: str | None
     updated_at: float | None
 
@@ -56,6 +59,7 @@ class _Seen:
     transaction_id: int | None = None
     plugged: bool = False
     power_w: float = 0.0
+    limit_w: float | None = None
     register_wh: float = math.nan
     measured_at: float = 0.0
 
@@ -76,6 +80,7 @@ class Details:
             TransactionBound: self._transaction_bound,
             TransactionStopped: self._transaction_stopped,
             PowerChanged: self._power_changed,
+            PowerLimited: self._power_limited,
             MeterSampled: self._meter_sampled,
             Restarted: self._restarted,
         }
@@ -112,6 +117,7 @@ class Details:
             transaction_id=seen.transaction_id,
             power_w=seen.power_w,
             energy_wh=energy_wh,
+            limit_w=seen.limit_w,
             id_tag=started.id_tag if started else None,
             updated_at=status.at if status else None,
         )
@@ -157,14 +163,18 @@ class Details:
         seen = self._connector(charge_point_id, report.connector)
         seen.power_w, seen.register_wh, seen.measured_at = report.power_w, report.register_wh, report.at
 
+    def _power_limited(self, charge_point_id: str, report: PowerLimited) -> None:
+        self._connector(charge_point_id, report.connector).limit_w = report.power_w
+
     def _meter_sampled(self, charge_point_id: str, report: MeterSampled) -> None:
         seen = self._connector(charge_point_id, report.connector)
         seen.power_w, seen.register_wh, seen.measured_at = report.power_w, report.register_wh, report.reading.at
 
     def _restarted(self, charge_point_id: str, report: Restarted) -> None:
-        """Nothing flows while it is off, which may be long."""
+        """Nothing flows while it is off, which may be long; what limits it then will be told."""
         for connector in count(1):
             seen = self._seen.get((charge_point_id, connector))
             if seen is None:
                 break
+            seen.limit_w = None
             seen.register_wh, seen.power_w, seen.measured_at = seen.register_wh_at(report.at), 0.0, report.at

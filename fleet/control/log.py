@@ -114,6 +114,12 @@ def _settled(report: reports.CredentialsSettled) -> str:
     return f"{which}, security profile {report.security_profile}"
 
 
+def _limited(report: reports.PowerLimited) -> str:
+    if report.power_w is None:
+        return "limited by no charging profile any more"
+    return f"limited to {format_power(report.power_w)} by charging profiles"
+
+
 def _restarted(report: reports.Restarted) -> str:
     return f"{'crashed' if report.crashed else 'restarts'}: {report.cause or 'unknown'}"
 
@@ -164,6 +170,8 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
         lambda report: f"network impaired: {report.fault} {format_duration(report.for_s or math.inf)}",
     ),
     reports.LinkMended: (logging.INFO, lambda report: f"network mended: {report.fault}"),
+    reports.PowerLimited: (logging.INFO, _limited),
+    reports.RequestRefused: (logging.INFO, lambda report: f"{report.action} refused: {report.reason}"),
     reports.Drained: (logging.INFO, lambda report: f"drained, {report.undelivered} messages undelivered"),
 }
 

@@ -185,6 +185,7 @@ def _details_row(plant: Plant, details: ConnectorDetails) -> dict[str, Any]:
         "transaction_id": details.transaction_id,
         "power_w": details.power_w if live else 0.0,
         "energy_wh": details.energy_wh,
+        "limit_w": details.limit_w,
         "id_tag": details.id_tag,
         "updated": updated,
     }
@@ -204,6 +205,8 @@ def _block(row: dict[str, Any]) -> list[str]:
             f"   Energy Delivered: {row['energy_wh'] / 1000:.2f} kWh",
             f"   ID Tag: {row['id_tag']}",
         ]
+    if row["limit_w"] is not None:
+        lines.append(f"   Limited To: {row['limit_w'] / 1000:.1f} kW by charging profiles")
     if row["updated"]:
         lines.append(f"   Last Update: {_time_of_day(row)}")
     return lines

@@ -215,8 +215,11 @@ class ChargePoint:
                 self.views[message.connector].plugged = message.plugged
             case ConnectFailed():
                 absence.connect_failed(self, message)
+                security_events.not_connected(self, message, now)
                 reconnection.connect_failed(self, message)
-            case PowerChanged() | RegisterMoved():
+            case PowerChanged():
+                charging_limits.refresh(self, now)
+            case RegisterMoved():
                 pass  # for observers only
             case ErrandEnded():
                 maintenance.ended(self, message, now)

@@ -26,6 +26,7 @@ from fleet.core.orders import LimitPower
 from fleet.core.profile_sheet import sheet
 from fleet.core.profile_store import ProfileStore
 from fleet.core.profiles import Installed, Profile, Running, Schedule
+from fleet.core.reports import PowerLimited, RequestRefused
 from fleet.words import ChargingProfileStatus, ConnectorStatus
 
 if TYPE_CHECKING:
@@ -71,9 +72,11 @@ def put(charge_point: ChargePoint, request: ProfileSet, now: float) -> ChargingP
     if not charge_point.configuration.supports(FEATURE):
         return ChargingProfileStatus.NOT_SUPPORTED
     running = _running(charge_point).get(request.connector)
-    if _store(charge_point).put(request.connector, request.profile, running, charge_point.utc(now)) is not None:
-        return ChargingProfileStatus.REJECTED
-    return ChargingProfileStatus.ACCEPTED
+    refused = _store(charge_point).put(request.connector, request.profile, running, charge_point.utc(now))
+    if refused is None:
+        return ChargingProfileStatus.ACCEPTED
+    charge_point.observe(RequestRefused("SetChargingProfile", refused, now))
+    return ChargingProfileStatus.REJECTED
 
 
 def clear(charge_point: ChargePoint, request: ProfilesCleared) -> bool:
@@ -173,6 +176,8 @@ def refresh(charge_point: ChargePoint, now: float) -> None:
         if abs(allowed_w[i] - told_w[i]) > _DIFFERENCE_W:
             told_w[i] = allowed_w[i]
             charge_point.order(i + 1, LimitPower(allowed_w[i]))
+            limited = allowed_w[i] < plans[i].power_max_w - _DIFFERENCE_W
+            charge_point.observe(PowerLimited(i + 1, now, allowed_w[i] if limited else None))
     limits.told_w = tuple(told_w)
 
 

@@ -307,6 +307,24 @@ class Drained:
 
 
 @frozen
+class PowerLimited:
+    """Charging profiles let a connector draw no more than this from now on, in W; None: they limit it no longer."""
+
+    connector: int
+    at: float
+    power_w: float | None
+
+
+@frozen
+class RequestRefused:
+    """What the CSMS asked for was refused; `reason` is for people, since the answer has no room for one."""
+
+    action: str
+    reason: str
+    at: float
+
+
+@frozen
 class LinkImpaired:
     """Something goes wrong on the link by order, in a share `probability` of the cases; None for `for_s` has no end."""
 
@@ -369,5 +387,7 @@ ChargePointReport = (
     | Drained
     | LinkImpaired
     | LinkMended
+    | PowerLimited
+    | RequestRefused
 )
 ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport | FrameReport

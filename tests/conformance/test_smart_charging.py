@@ -10,9 +10,9 @@ import pytest
 import trio
 from counterparts.script import EPOCH_S, Stage, id_tag_info, stage, utc
 
-from fleet.commands.vocabulary import EV, PlugIn, Resume, SuspendEV, Swipe
+from fleet.commands.vocabulary import EV, PlugIn, Resume, SetEV, SuspendEV, Swipe
 from fleet.core.plan import ConnectorPlan
-from fleet.core.reports import MeterSampled, PowerChanged
+from fleet.core.reports import MeterSampled, PowerChanged, PowerLimited, RequestRefused
 
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
 START = ("RemoteStartTransaction.req", "RemoteStartTransaction.conf Accepted")
@@ -66,6 +66,11 @@ async def schedule_of(s: Stage, connector: int, duration_s: int, unit: str | Non
 
 def drawn_w(s: Stage, connector: int = 1) -> float:
     return s.memory.connectors[connector - 1].meter.power_w(trio.current_time())
+
+
+def told_limits(s: Stage) -> dict[int, float | None]:
+    """What observers were told last of each connector's limit, in W."""
+    return {report.connector: report.power_w for report in s.reports if isinstance(report, PowerLimited)}
 
 
 async def charge(s: Stage, connector: int = 1, id_tag: str = "TAG", status: str = "Charging") -> int:
@@ -325,6 +330,35 @@ async def test_a_maximum_is_shared_by_who_charges_and_what_one_leaves_is_the_oth
         await s.do(2, Swipe("TWO"))
         await s.expect("StopTransaction", "2:Finishing", "2:Preparing", quiet_s=3)
         assert drawn_w(s, 1) == 6_000
+
+
+async def test_what_a_slow_car_leaves_is_the_others_until_it_can_take_more(autojump_clock: Any) -> None:
+    async with stage(connectors=2) as s:
+        assert await put(s, 0, profile("ChargePointMaxProfile", (0, 6_000))) == "Accepted"
+        s.forget()
+        await charge(s, 1, "ONE")
+        await charge(s, 2, "TWO")
+        await s.do(1, SetEV(power_max_w=1_000))
+        await trio.sleep(1)
+        assert [drawn_w(s, 1), drawn_w(s, 2)] == [1_000, 5_000]
+        assert told_limits(s) == {1: 1_000, 2: 5_000}
+        assert [await schedule_of(s, n, 60) for n in (0, 1, 2)] == [[(0, w)] for w in (6_000, 1_000, 5_000)]
+        await s.do(1, SetEV(power_max_w=50_000))
+        await trio.sleep(1)
+        assert [drawn_w(s, 1), drawn_w(s, 2)] == [3_000, 3_000]
+        assert await s.call("ClearChargingProfile") == ACCEPTED
+        await trio.sleep(1)
+        assert told_limits(s) == {1: None, 2: None}
+
+
+async def test_why_a_profile_was_rejected_is_told_to_whoever_watches(autojump_clock: Any) -> None:
+    async with stage() as s:
+        assert await put(s, 1, profile("TxProfile", (0, 6.0))) == "Rejected"
+        assert await put(s, 0, profile("TxDefaultProfile", (0, 6.0), level=99)) == "Rejected"
+        assert [(r.action, r.reason) for r in s.reports if isinstance(r, RequestRefused)] == [
+            ("SetChargingProfile", "a TxProfile needs a transaction, and none runs on connector 1"),
+            ("SetChargingProfile", "stack level 99: expected 0 to 10 (ChargeProfileMaxStackLevel)"),
+        ]
 
 
 async def test_at_no_time_do_all_connectors_draw_more_than_the_maximum(autojump_clock: Any) -> None:

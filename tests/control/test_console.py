@@ -251,6 +251,32 @@ async def test_the_details_are_those_of_the_connector(autojump_clock: Any) -> No
         assert (await on.do("status CP1/1")).data["connectors"][0]["transaction_id"] is None
 
 
+async def test_the_limit_by_charging_profiles_is_among_the_details_and_outlives_a_reboot(autojump_clock: Any) -> None:
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 1_500}]}
+    profile = {
+        "chargingProfileId": 3,
+        "stackLevel": 1,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": schedule,
+    }
+    async with planted() as on:
+        asked = {"connectorId": 1, "csChargingProfiles": profile}
+        assert await on.world.central.call("CP1", "SetChargingProfile", asked) == {"status": "Accepted"}
+        await trio.sleep(1)
+        assert "   Limited To: 1.5 kW by charging profiles" in (await on.do("status CP1/1")).text.splitlines()
+        assert [row["limit_w"] for row in (await on.do("status CP1")).data["connectors"]] == [1_500, None]
+        shown = (await on.do("profiles CP1/1")).text.splitlines()
+        assert "  CP1/1: limited_by = TxDefaultProfile 3" in shown
+        # The profile outlives a reboot, and who is told anew is shown anew.
+        assert (await on.do("reboot CP1 hard")).ok
+        await trio.sleep(30)
+        assert (await on.do("status CP1/1")).data["connectors"][0]["limit_w"] == 1_500
+        assert await on.world.central.call("CP1", "ClearChargingProfile", {}) == {"status": "Accepted"}
+        await trio.sleep(1)
+        assert (await on.do("status CP1/1")).data["connectors"][0]["limit_w"] is None
+
+
 async def test_no_energy_is_counted_in_the_dark(autojump_clock: Any) -> None:
     async with planted() as on:
         await on.do("plug CP1/1")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.control.log import Log, logger, start_logging
-from fleet.core.reports import CredentialsSettled, ProtocolViolated
+from fleet.core.reports import CredentialsSettled, PowerLimited, ProtocolViolated, RequestRefused
 
 
 @pytest.fixture
@@ -34,3 +34,16 @@ def test_which_credentials_it_is_let_in_with_is_told(log: Log, capsys: pytest.Ca
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("CP1 let in with the new credentials, security profile 2")
     assert second.endswith("CP1 not let in with the new credentials: keeps the old, security profile 2")
+
+
+def test_what_limits_the_power_and_why_a_profile_was_refused_is_told(
+    log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger.setLevel(logging.INFO)
+    log.report("CP1", PowerLimited(2, 1.0, 3_680.0))
+    log.report("CP1", PowerLimited(2, 2.0, None))
+    log.report("CP1", RequestRefused("SetChargingProfile", "a schedule needs at least one period", 3.0))
+    limited, free, refused = capsys.readouterr().err.splitlines()
+    assert limited.endswith("CP1/2 limited to 3.68 kW by charging profiles")
+    assert free.endswith("CP1/2 limited by no charging profile any more")
+    assert refused.endswith("CP1 SetChargingProfile refused: a schedule needs at least one period")
