@@ -49,6 +49,7 @@ from fleet.core import (
     quartz,
     reconnection,
     security_events,
+    views,
 )
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
@@ -63,6 +64,8 @@ ENDING_TIMEOUT_S = 30.0
 """How long a soft reset waits for its transactions' messages before it reboots all the same (they survive it)."""
 BATTERY_S = 10.0
 """How long a charge point with a battery of its own lasts without the mains, whatever is still unsaid then."""
+ANSWERED_S = 0.5
+"""How long the CSMS has to read the answer to its Reset, before the connection goes."""
 REMOVAL_TIMEOUT_S = 5.0
 """How long a charge point that is taken out of the fleet may try to deliver what waits."""
 
@@ -83,11 +86,20 @@ class Instruct:
 
 @define
 class Ending:
-    """On the way down: transactions stop, messages are delivered, then comes `restart`, or the end."""
+    """On the way down: transactions stop, messages are delivered, then comes `restart`, or the end.
 
-    deadline: float
+    Not before `rests_until`, -inf once that is past; at the latest at `gives_up_at`.
+    """
+
+    gives_up_at: float
     restart: Restart | None
     reason: StopReason
+    rests_until: float = -math.inf
+
+    @property
+    def deadline(self) -> float:
+        """When to look again whether it is time."""
+        return self.gives_up_at if self.rests_until == -math.inf else self.rests_until
 
 
 def instruct(charge_point: ChargePoint, message: Instruct, now: float) -> None:
@@ -170,14 +182,24 @@ def _leave(charge_point: ChargePoint, deadline: float) -> None:
         absence.come_back(charge_point)
 
 
-def reset(charge_point: ChargePoint, kind: ResetKind, now: float) -> None:
-    """Soft stops the transactions and delivers first, hard just goes (OCPP 1.6 section 5.14)."""
+def reset(charge_point: ChargePoint, kind: ResetKind, now: float, *, answered: bool = False) -> None:
+    """Soft stops the transactions and delivers first, hard just goes (OCPP 1.6 section 5.14).
+
+    Where it was the CSMS that wanted it, and was `answered`, it is left a moment to read that.
+    """
+    rests_until = now + ANSWERED_S if answered else -math.inf
     security_events.happened(charge_point, SecurityEvent.RESET_OR_REBOOT, now, kind)
     if kind is ResetKind.SOFT:
         restart = Restart(charge_point.plan.reboot_s, "SoftReset")
-        _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.SOFT_RESET))
+        _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.SOFT_RESET, rests_until))
+        return
+    restart = Restart(charge_point.plan.reboot_s, "HardReset")
+    leaving = charge_point.ending is not None and charge_point.ending.restart is None
+    if answered and not leaving:
+        # Whatever is still unsaid then is said by the next life.
+        charge_point.ending = Ending(rests_until, restart, StopReason.HARD_RESET, rests_until)
     else:
-        _restart(charge_point, Restart(charge_point.plan.reboot_s, "HardReset"))
+        _restart(charge_point, restart)
 
 
 def reboot(charge_point: ChargePoint, cause: str, now: float) -> None:
@@ -207,9 +229,12 @@ def _end(charge_point: ChargePoint, ending: Ending) -> None:
 def see_ending(charge_point: ChargePoint, now: float) -> None:
     """All quiet, or out of time: go."""
     ending = charge_point.ending
-    if ending is None:
+    if ending is None or now < ending.rests_until:
         return
-    if not _quiet(charge_point) and now < ending.deadline:
+    ending.rests_until = -math.inf
+    if now < ending.gives_up_at and not _quiet(charge_point):
+        return
+    if ending.restart is None and views.hasten(charge_point, now):
         return
     charge_point.ending = None
     if ending.restart is not None:

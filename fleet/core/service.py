@@ -86,7 +86,7 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
             charge_point.respond(message_id, dialect.cache_response(charge_point.authorizer.clear()))
         case ResetWanted():
             charge_point.respond(message_id, dialect.reset_response(True))
-            instructions.reset(charge_point, request.kind, now)
+            instructions.reset(charge_point, request.kind, now, answered=True)
         case UnlockWanted():
             _unlock(charge_point, message_id, request)
         case DataReceived():

@@ -82,6 +82,14 @@ def tell_due(charge_point: ChargePoint, now: float) -> None:
             _notify(charge_point, view)
 
 
+def hasten(charge_point: ChargePoint, now: float) -> bool:
+    """Whoever goes for good waits for no status to last: what is still to be told is due now, if anything is."""
+    waiting = [view for view in charge_point.views if view.status_due_at < math.inf]
+    for view in waiting:
+        view.status_due_at = now
+    return bool(waiting)
+
+
 def tell_all(charge_point: ChargePoint) -> None:
     """Tell every status that the CSMS doesn't know yet."""
     for view in charge_point.views:

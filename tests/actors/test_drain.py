@@ -54,3 +54,16 @@ async def test_an_id_tag_that_is_accepted_while_its_charge_point_drains_begins_n
         assert await w.fleet.ended(trio.current_time() + 20)
         assert not w.reported(TransactionStarted)
         assert "StartTransaction" not in [heard.action for heard in w.central.heard]
+
+
+async def test_a_drain_tells_the_last_status_however_long_statuses_have_to_last(autojump_clock: Any) -> None:
+    async with world(configuration={**QUIET, "MinimumStatusDuration": "60"}) as w:
+        await w.booted()
+        await trio.sleep(100)
+        w.central.forget()
+        assert await w.do("CP1/1", PlugIn()) is None
+        assert await w.do("CP1/1", StartTransaction("TAG")) is None
+        w.fleet.berths["CP1"].drain()
+        assert await w.fleet.ended(trio.current_time() + 20)
+        told = [(said["connectorId"], said["status"]) for said in w.central.said("StatusNotification")]
+        assert told == [(1, "Finishing")]

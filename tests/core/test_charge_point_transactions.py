@@ -283,6 +283,7 @@ def test_a_soft_reset_waits_until_its_stop_transaction_is_answered() -> None:
     assert (bench.line, bench.payload["reason"]) == ("StopTransaction", "SoftReset")
     bench.answer({})
     assert bench.line == "1:Finishing"
+    bench.wait(1)
     assert not any(isinstance(effect, Restart) for effect in bench.effects)
     bench.answer({})
     assert bench.deeds[-2:] == [CloseLink(reconnect=False), Restart(1.0, "SoftReset")]

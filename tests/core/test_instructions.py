@@ -26,7 +26,7 @@ from fleet.commands.vocabulary import (
     ShowProfiles,
 )
 from fleet.core.effects import Answer, CloseLink, Finish, GiveOrder, OpenLink, Restart
-from fleet.core.instructions import REMOVAL_TIMEOUT_S, Instruct
+from fleet.core.instructions import ANSWERED_S, REMOVAL_TIMEOUT_S, Instruct
 from fleet.core.reports import CallSettled, ConnectFailed, Drained, Registered
 from fleet.words import AuthorizationStatus, ConnectorStatus, ErrorCode, ResetKind
 
@@ -436,3 +436,66 @@ def test_orders_for_a_connector_go_there_and_what_needs_one_says_so(bench: Bench
     assert ask(bench, SetEV(soc=0.5), token=2) == ("SetEV needs a connector, such as CP1/1", None)
     assert ask(bench, PlugIn(), connector=2, token=3) == ("CP1 has no connector 2", None)
     assert ask(bench, Authorize(), connector=2, token=4) == ("CP1 has no connector 2", None)
+
+
+# ---- the last word ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ResetKind)
+def test_the_csms_may_read_the_answer_to_its_reset_before_the_connection_goes(bench: Bench, kind: ResetKind) -> None:
+    assert bench.call("Reset", {"type": kind}) == {"status": "Accepted"}
+    bench.wait(ANSWERED_S - 0.01)
+    assert deeds(bench, CloseLink, Restart) == []
+    bench.wait(0.01)
+    closing, restart = deeds(bench, CloseLink, Restart)
+    assert closing == CloseLink(reconnect=False)
+    assert restart.cause == f"{kind}Reset"
+
+
+def test_a_hard_reset_that_was_answered_waits_for_nothing_else(bench: Bench) -> None:
+    bench.start()
+    bench.call("Reset", {"type": "Hard"})
+    bench.wait(ANSWERED_S)
+    assert [restart.cause for restart in deeds(bench, Restart)] == ["HardReset"]
+    assert not bench.machine.exchange.idle
+
+
+def test_nobody_charges_any_more_where_a_hard_reset_was_answered(bench: Bench) -> None:
+    bench.call("Reset", {"type": "Hard"})
+    assert bench.call("RemoteStartTransaction", {"connectorId": 1, "idTag": "TAG"}) == {"status": "Rejected"}
+
+
+def test_a_reset_in_the_middle_of_a_drain_ends_no_drain(bench: Bench) -> None:
+    bench.start()
+    bench.answer({"transactionId": 5, **ACCEPTED})
+    ask(bench, Drain())
+    bench.call("Reset", {"type": "Soft"})
+    bench.wait(ANSWERED_S)
+    bench.stop()
+    for _ in range(3):
+        bench.answer({})
+    assert deeds(bench, Restart, Finish) == [Finish()]
+
+
+def test_who_goes_for_good_tells_the_status_that_has_not_lasted_yet() -> None:
+    bench = Bench({"MinimumStatusDuration": "10"})
+    bench.boot(86_400)
+    said = len(bench.lines)
+    bench.status(ConnectorStatus.PREPARING)
+    bench.wait(5)
+    ask(bench, Drain())
+    assert deeds(bench, Finish) == []
+    bench.wait(0)
+    assert bench.since(said) == ["1:Preparing"]
+    bench.answer({})
+    assert deeds(bench, Finish) == [Finish()]
+
+
+def test_who_goes_for_good_while_offline_has_nobody_to_tell_a_status_to() -> None:
+    bench = Bench({"MinimumStatusDuration": "10"})
+    bench.boot(86_400)
+    bench.status(ConnectorStatus.PREPARING)
+    bench.cut()
+    ask(bench, Drain())
+    bench.wait(0)
+    assert deeds(bench, Finish) == [Finish()]
