@@ -9,7 +9,6 @@ still so when the process is killed in the next instant. A frame that waits is o
 some hundredths of a second later, and the time that the CSMS takes to answer counts from there.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -92,7 +91,7 @@ class Gate:
             return
         if isinstance(order, str) and order.startswith(_CALL):
             # Nobody can be late with an answer to what wasn't said yet.
-            self._machine.exchange.left(math.inf)
+            self._machine.exchange.hold()
         self._held.append(order)
         self._page.hold(self)
 

@@ -72,12 +72,13 @@ class Catalogue(Protocol):
 
 @define(eq=False)
 class _Attempt:
-    """A CALL on the wire. `settled`: a late answer to an earlier attempt has made this one pointless."""
+    """A CALL on the wire, or `held` before it. `settled`: a late answer to an earlier attempt made it pointless."""
 
     id: str
     outgoing: Outgoing
     sent_at: float
     settled: bool = False
+    held: bool = False
 
 
 # ---- the exchange ----------------------------------------------------------------------------------------------------
@@ -162,19 +163,24 @@ class Exchange:
         events: list[Event] = []
         attempt, self._flight = self._flight, None
         if attempt is not None and not attempt.settled:
-            outgoing, sent_at = attempt.outgoing, None if attempt.sent_at == inf else attempt.sent_at
-            # What was kept back was never said.
-            outgoing.sent -= sent_at is None
+            outgoing, sent_at = attempt.outgoing, None if attempt.held else attempt.sent_at
+            # What was held back was never said.
+            outgoing.sent -= attempt.held
             events.append(Failed(outgoing, "Disconnected", "cut before the answer", sent_at))
         self._answered.clear()
         self._serving.clear()
         self._expired = None
         return events + self._fail_waiting()
 
-    def left(self, now: float) -> None:
-        """The CALL in flight left no earlier than now, inf if not yet: only from then on is its answer waited for."""
+    def hold(self) -> None:
+        """The CALL in flight is held back until it `left`: before that nobody can be late with an answer."""
         if self._flight is not None:
-            self._flight.sent_at = now
+            self._flight.held = True
+
+    def left(self, now: float) -> None:
+        """The CALL in flight left no earlier than now: only from now on is its answer waited for."""
+        if self._flight is not None:
+            self._flight.sent_at, self._flight.held = now, False
 
     def accept(self, now: float) -> None:
         """The CSMS has accepted this charge point; what waits in the outbox is backlog."""
@@ -216,6 +222,9 @@ class Exchange:
         attempt = self._flight
         if attempt is None or now < attempt.sent_at + self.call_timeout_s:
             return []
+        if attempt.held:
+            attempt.sent_at = now
+            return []
         self._flight = None
         if self._expired is None:
             self._expired = {}
@@ -248,7 +257,7 @@ class Exchange:
         if isinstance(frame, Call):
             return self._take_call(frame)
         attempt = self._flight
-        if attempt is None or attempt.id != frame.id or attempt.sent_at == inf:
+        if attempt is None or attempt.id != frame.id or attempt.held:
             return self._take_strange(frame)
         self._flight = None
         self._remember(frame.id)
