@@ -215,6 +215,7 @@ class ChargePoint:
                 self.views[message.connector].plugged = message.plugged
             case ConnectFailed():
                 absence.connect_failed(self, message)
+                security_events.not_connected(self, message, now)
                 reconnection.connect_failed(self, message)
             case PowerChanged():
                 charging_limits.refresh(self, now)

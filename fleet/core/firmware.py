@@ -25,8 +25,8 @@ from attrs import define, frozen
 
 from fleet.core.answers import FirmwareWanted, SignedFirmwareWanted
 from fleet.core.errands import Done, Errand, Fetch, Fetched, JudgeSignature, Outcome
-from fleet.core.security_events import SecurityEvent
 from fleet.words import FirmwareStatus
+from fleet.words.security import SecurityEvent
 
 Wanted = FirmwareWanted | SignedFirmwareWanted
 

@@ -54,8 +54,8 @@ from fleet.core import (
 from fleet.core.effects import CloseLink, Finish, Restart
 from fleet.core.keys import unknown
 from fleet.core.reports import Drained
-from fleet.core.security_events import SecurityEvent
 from fleet.words import ResetKind, StopReason
+from fleet.words.security import SecurityEvent
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint

@@ -18,9 +18,8 @@ from fleet.core.credentials import Credentials, OwnCertificate, Trial
 from fleet.core.effects import CloseLink, UseCredentials
 from fleet.core.keys import find, normal
 from fleet.core.reports import CredentialsSettled
-from fleet.core.security_events import SecurityEvent
 from fleet.words import ConfigurationStatus
-from fleet.words.security import CertificateUse
+from fleet.words.security import CertificateUse, SecurityEvent
 
 if TYPE_CHECKING:
     from fleet.core.answers import KeyChange

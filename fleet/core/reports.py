@@ -24,6 +24,7 @@ from fleet.words import (
     RegistrationStatus,
     StopReason,
 )
+from fleet.words.security import SecurityEvent
 
 # ---- from a connector ------------------------------------------------------------------------------------------------
 
@@ -192,11 +193,15 @@ class LinkDown:
 
 @frozen
 class ConnectFailed:
-    """No connection came about; same fields as `LinkDown`, and the link tries again by itself in `retry_in_s`."""
+    """No connection came about; same fields as `LinkDown`, and the link tries again by itself in `retry_in_s`.
+
+    `event`: it was for what one of the two has to show.
+    """
 
     reason: str
     detail: str
     retry_in_s: float = 0.0
+    event: SecurityEvent | None = None
 
 
 @frozen

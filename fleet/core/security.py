@@ -24,8 +24,8 @@ from fleet.core.errands import (
     RequestMade,
     Undone,
 )
-from fleet.core.security_events import SecurityEvent, happened
-from fleet.words.security import CertificateUse, DeleteStatus, InstallStatus
+from fleet.core.security_events import happened
+from fleet.words.security import CertificateUse, DeleteStatus, InstallStatus, SecurityEvent
 
 if TYPE_CHECKING:
     from fleet.core.answers import SigningAnswered

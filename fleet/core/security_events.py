@@ -13,38 +13,20 @@ a repeated one, and a housing that is broken open.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fleet.core import notices
 from fleet.core.notices import Notice, NoticeKind
+from fleet.words.security import SecurityEvent
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
+    from fleet.core.reports import ConnectFailed
 
 LOG_MAX = 100
 PROFILE_TLS = 2
 SET_BY_MIN_S = 10.0
 """A clock that is set by less has only been kept right, as with every Heartbeat."""
-
-
-class SecurityEvent(StrEnum):
-    """What may happen, as far as it can happen here."""
-
-    FIRMWARE_UPDATED = "FirmwareUpdated"
-    FAILED_TO_AUTHENTICATE_AT_CENTRAL_SYSTEM = "FailedToAuthenticateAtCentralSystem"
-    CENTRAL_SYSTEM_FAILED_TO_AUTHENTICATE = "CentralSystemFailedToAuthenticate"
-    SETTING_SYSTEM_TIME = "SettingSystemTime"
-    STARTUP_OF_THE_DEVICE = "StartupOfTheDevice"
-    RESET_OR_REBOOT = "ResetOrReboot"
-    RECONFIGURATION_OF_SECURITY_PARAMETERS = "ReconfigurationOfSecurityParameters"
-    INVALID_MESSAGES = "InvalidMessages"
-    INVALID_FIRMWARE_SIGNATURE = "InvalidFirmwareSignature"
-    INVALID_FIRMWARE_SIGNING_CERTIFICATE = "InvalidFirmwareSigningCertificate"
-    INVALID_CENTRAL_SYSTEM_CERTIFICATE = "InvalidCentralSystemCertificate"
-    INVALID_CHARGE_POINT_CERTIFICATE = "InvalidChargePointCertificate"
-    INVALID_TLS_VERSION = "InvalidTLSVersion"
-    INVALID_TLS_CIPHER_SUITE = "InvalidTLSCipherSuite"
 
 
 TOLD = frozenset(
@@ -90,6 +72,16 @@ def once(charge_point: ChargePoint, event: SecurityEvent, now: float, info: str 
     if event not in upkeep.happened:
         upkeep.happened |= {event}
         happened(charge_point, event, now, info)
+
+
+def not_connected(charge_point: ChargePoint, report: ConnectFailed, now: float) -> None:
+    """No connection came about, for what one of the two has to show; perhaps for the hundredth time."""
+    event = report.event
+    if event is None:
+        return
+    once(charge_point, event, now, report.detail)
+    if event is SecurityEvent.INVALID_CENTRAL_SYSTEM_CERTIFICATE:
+        once(charge_point, SecurityEvent.CENTRAL_SYSTEM_FAILED_TO_AUTHENTICATE, now, report.detail)
 
 
 def started(charge_point: ChargePoint, now: float) -> None:

@@ -19,9 +19,8 @@ from fleet.core.errands import JudgeSigner, Outcome, Undone, Why
 from fleet.core.firmware import Activate, Alarm, Begin, PutBack, Step, TakeOut, Tell, Update, Wanted
 from fleet.core.memory import UpdateMemory
 from fleet.core.notices import Notice, NoticeKind
-from fleet.core.security_events import SecurityEvent
 from fleet.words import Availability, ConnectorStatus, FirmwareStatus
-from fleet.words.security import CertificateUse, SignedFirmwareAnswer
+from fleet.words.security import CertificateUse, SecurityEvent, SignedFirmwareAnswer
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
     from fleet.core.errands import Errand, Outcome
     from fleet.core.firmware import Update
-    from fleet.core.security_events import SecurityEvent
     from fleet.core.uploading import Upload
+    from fleet.words.security import SecurityEvent
 
 Then = Callable[["Outcome", float], None]
 """How it goes on: the outcome, and the instant."""

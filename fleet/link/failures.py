@@ -30,6 +30,8 @@ from typing import NamedTuple
 import trio
 from trio_websocket import ConnectionClosed
 
+from fleet.words.security import SecurityEvent
+
 _HEAD_BYTES_MAX = 32 * 1024
 _DETAIL_CHARACTERS_MAX = 200
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: (.*))?")
@@ -64,11 +66,41 @@ _PRECEDENCE = ("dns", "resources", "tls", "refused", "timeout", "unreachable")
 _TRIO_CONNECTING = re.compile(r"Error connecting to \('([^']+)', (\d+)[^)]*\): (.+)")
 
 
+# What the other side's TLS is said to be wrong with, as the white paper's security events have it. That it is told no
+# more than "handshake failure" is most often for want of a cipher suite that both have.
+_EVENTS = {
+    "UNSUPPORTED_PROTOCOL": SecurityEvent.INVALID_TLS_VERSION,
+    "TLSV1_ALERT_PROTOCOL_VERSION": SecurityEvent.INVALID_TLS_VERSION,
+    "VERSION_TOO_LOW": SecurityEvent.INVALID_TLS_VERSION,
+    "WRONG_SSL_VERSION": SecurityEvent.INVALID_TLS_VERSION,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": SecurityEvent.INVALID_TLS_CIPHER_SUITE,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": SecurityEvent.INVALID_TLS_CIPHER_SUITE,
+    "NO_CIPHERS_AVAILABLE": SecurityEvent.INVALID_TLS_CIPHER_SUITE,
+    "UNKNOWN_CIPHER_RETURNED": SecurityEvent.INVALID_TLS_CIPHER_SUITE,
+    "WRONG_CIPHER_RETURNED": SecurityEvent.INVALID_TLS_CIPHER_SUITE,
+    **dict.fromkeys(
+        (
+            "SSLV3_ALERT_BAD_CERTIFICATE",
+            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+            "SSLV3_ALERT_CERTIFICATE_REVOKED",
+            "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+            "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+            "TLSV1_ALERT_ACCESS_DENIED",
+            "TLSV1_ALERT_UNKNOWN_CA",
+            "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        ),
+        SecurityEvent.FAILED_TO_AUTHENTICATE_AT_CENTRAL_SYSTEM,
+    ),
+}
+_UNAUTHORIZED = ("401", "403")
+
+
 class Failure(NamedTuple):
-    """Why a connection did not come about or is no more."""
+    """Why a connection did not come about or is no more; `event` where that is one of the charge point's security."""
 
     reason: str
     detail: str
+    event: SecurityEvent | None = None
 
 
 def one_line(text: str) -> str:
@@ -119,6 +151,12 @@ def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def _event_of(error: BaseException | None) -> SecurityEvent | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return SecurityEvent.INVALID_CENTRAL_SYSTEM_CERTIFICATE
+    return _EVENTS.get(error.reason or "") if isinstance(error, ssl.SSLError) else None
+
+
 def connecting_failed(error: BaseException, *, stage: str) -> Failure:
     """What an exception on the way to a connection means; `stage` is dns, tcp, tls or handshake: how far it had got."""
     found: dict[str, BaseException] = {}
@@ -128,10 +166,11 @@ def connecting_failed(error: BaseException, *, stage: str) -> Failure:
             found.setdefault(reason, leaf)
     if stage == "tls" and "resources" not in found:
         told = found.get("tls") or found.get("timeout")
-        return Failure("tls", one_line(_words(told) if told else "the connection was lost in the TLS handshake"))
+        why = _words(told) if told else "the connection was lost in the TLS handshake"
+        return Failure("tls", one_line(why), _event_of(told))
     for reason in _PRECEDENCE:
         if reason in found and (stage != "handshake" or reason == "tls"):
-            return Failure(reason, one_line(_words(found[reason])))
+            return Failure(reason, one_line(_words(found[reason])), _event_of(found[reason]))
     if stage == "handshake":
         return Failure("handshake", "the connection was lost before the handshake was answered")
     return Failure("unreachable", one_line(_words(error)))
@@ -169,7 +208,8 @@ def answer_failed(head: bytes, offered: tuple[str, ...]) -> tuple[bool, Failure 
         return True, Failure("handshake", one_line(f"the answer is no HTTP: {line[:40]!r}"))
     status, phrase = status_line[1].decode(), (status_line[2] or b"").decode("latin-1")
     if status != "101":
-        return True, Failure(f"http-{status}", one_line(f"{status} {phrase}"))
+        event = SecurityEvent.FAILED_TO_AUTHENTICATE_AT_CENTRAL_SYSTEM if status in _UNAUTHORIZED else None
+        return True, Failure(f"http-{status}", one_line(f"{status} {phrase}"), event)
     end = re.search(rb"\n\r?\n", head)
     if end is None:
         too_long = len(head) > _HEAD_BYTES_MAX

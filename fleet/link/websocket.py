@@ -50,7 +50,11 @@ async def run_link(
     by which faults strike or don't.
     """
     connection = Connection(endpoint, orders, up, connect, open_stream, limits, draw, endpoint_for)
-    await _Link(connection, jitter, backoff).run()
+    try:
+        await _Link(connection, jitter, backoff).run()
+    finally:
+        if connection.faults is not None:
+            connection.faults.let_go()
 
 
 @define(eq=False)
@@ -98,11 +102,12 @@ class _Link:
         failure = connection.failure
         try:
             if connection.up_at is not None:
-                reason, detail = failure or Failure("internal", "ended for no known reason")
+                reason, detail, _ = failure or Failure("internal", "ended for no known reason")
                 await connection.up.report(LinkDown(reason, connection.endpoint.redact(detail)))
             elif connection.asked is None:
-                reason, detail = failure or Failure("internal", "not connected for no known reason")
-                await connection.up.report(ConnectFailed(reason, connection.endpoint.redact(detail), retry_in_s))
+                reason, detail, event = failure or Failure("internal", "not connected for no known reason")
+                detail = connection.endpoint.redact(detail)
+                await connection.up.report(ConnectFailed(reason, detail, retry_in_s, event))
         except MailboxClosed:
             connection.orphaned = True
 

@@ -8,8 +8,8 @@ import pytest
 from fleet.core.answers import FilePlace, FirmwareWanted, SignedFirmwareWanted
 from fleet.core.errands import Done, Fetch, Fetched, JudgeSignature, Undone, Why
 from fleet.core.firmware import Activate, Alarm, Begin, Image, PutBack, Stage, Step, TakeOut, Tell, Update
-from fleet.core.security_events import SecurityEvent
 from fleet.words import FirmwareStatus as S
+from fleet.words.security import SecurityEvent
 
 URL = "http://files.example/fw/model-2.1.bin"
 UTC_S = 1_795_348_800.0

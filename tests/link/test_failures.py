@@ -7,7 +7,8 @@ import ssl
 import pytest
 import trio
 
-from fleet.link.failures import answer_failed, connecting_failed, library_failed, one_line
+from fleet.link.failures import Failure, answer_failed, connecting_failed, library_failed, one_line
+from fleet.words.security import SecurityEvent
 
 GOOD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
 OFFERED = ("ocpp1.6",)
@@ -77,12 +78,14 @@ def test_a_certificate_that_is_not_trusted_says_why() -> None:
     cause.verify_message = "self-signed certificate"
     error = trio.BrokenResourceError()
     error.__cause__ = cause
-    assert connecting_failed(error, stage="tls") == ("tls", "certificate not trusted: self-signed certificate")
+    event = SecurityEvent.INVALID_CENTRAL_SYSTEM_CERTIFICATE
+    told = Failure("tls", "certificate not trusted: self-signed certificate", event)
+    assert connecting_failed(error, stage="tls") == told
 
 
 def test_an_unknown_error_of_the_library_is_counted_as_internal() -> None:
     group = ExceptionGroup("", [AssertionError("never\nhappens")])
-    assert library_failed(group, opened=True) == ("internal", "AssertionError: never happens")
+    assert library_failed(group, opened=True) == Failure("internal", "AssertionError: never happens")
 
 
 def test_foreign_text_becomes_one_short_printable_line() -> None:
@@ -95,6 +98,36 @@ async def test_a_refused_connection_names_host_and_port_as_people_do() -> None:
         port = taken.getsockname()[1]
     with pytest.raises(OSError) as raised:
         await trio.open_tcp_stream("127.0.0.1", port)
-    assert connecting_failed(raised.value, stage="tcp") == ("refused", f"127.0.0.1 port {port}: Connection refused")
+    assert connecting_failed(raised.value, stage="tcp") == Failure(
+        "refused", f"127.0.0.1 port {port}: Connection refused"
+    )
     said = OSError(errno.ECONNREFUSED, "Error connecting to ('::1', 9000, 0, 0): Connection refused")
     assert connecting_failed(said, stage="tcp").detail == "::1 port 9000: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("reason", "event"),
+    [
+        ("UNSUPPORTED_PROTOCOL", SecurityEvent.INVALID_TLS_VERSION),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", SecurityEvent.INVALID_TLS_VERSION),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", SecurityEvent.INVALID_TLS_CIPHER_SUITE),
+        ("TLSV1_ALERT_UNKNOWN_CA", SecurityEvent.FAILED_TO_AUTHENTICATE_AT_CENTRAL_SYSTEM),
+        # Who speaks no TLS at all has no version of it.
+        ("WRONG_VERSION_NUMBER", None),
+    ],
+)
+def test_what_a_tls_handshake_fails_for_is_an_event_of_security(reason: str, event: SecurityEvent | None) -> None:
+    cause = ssl.SSLError(1, "TLS")
+    cause.reason = reason
+    error = trio.BrokenResourceError()
+    error.__cause__ = cause
+    failure = connecting_failed(error, stage="tls")
+    assert (failure.reason, failure.event) == ("tls", event)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 503])
+def test_an_answer_that_speaks_of_credentials_is_an_event_of_security(status: int) -> None:
+    _, failure = answer_failed(f"HTTP/1.1 {status} No\r\n".encode(), OFFERED)
+    assert failure is not None
+    refused = SecurityEvent.FAILED_TO_AUTHENTICATE_AT_CENTRAL_SYSTEM
+    assert failure.event == (refused if status in (401, 403) else None)

@@ -1,5 +1,7 @@
 """Charge points and a CSMS over real TLS: certificates are renewed, roots change hands, and both have a way back."""
 
+import ssl
+import warnings
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from fleet.core.dialects.v16 import Dialect16
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import ConnectFailed, CredentialsSettled, ObservedReport
-from fleet.csms.central import Central
+from fleet.csms.central import Central, FromChargePoint
 from fleet.csms.gate import Gate, Header, Refusal
 from fleet.csms.records import OddityRecord, Record
 from fleet.csms.server import Server
@@ -37,6 +39,7 @@ from fleet.ocpp.v16_security import (
     GetInstalledCertificateIdsResponse,
     InstallCertificateRequest,
     InstallCertificateResponse,
+    SecurityEventNotificationRequest,
 )
 from fleet.pki.layout import Layout
 from fleet.words.security import CertificateUse
@@ -58,6 +61,17 @@ class Watchful(Gate):
         return super().refusal(charge_point, headers, stream)
 
 
+class Hearing(Central):
+    """Writes down the security events that it is told."""
+
+    security_events: list[str]
+
+    def answer(self, charge_point: str, request: FromChargePoint) -> object:
+        if isinstance(request, SecurityEventNotificationRequest):
+            self.security_events.append(request.type)
+        return super().answer(charge_point, request)
+
+
 @define(eq=False)
 class Home:
     """One charge point, whose CSMS asks for its certificate."""
@@ -67,6 +81,7 @@ class Home:
     observer: KeepingObserver
     memory: ChargePointMemory
     records: list[Record]
+    central: Hearing
 
     async def call(self, request: object) -> Any:
         return await self.server.call(CP, request)
@@ -88,7 +103,12 @@ class Home:
         reports: list[tuple[str, ObservedReport]] = self.observer.reports
         return [report for _, report in reports if isinstance(report, kind)]
 
+    def told_of_security(self) -> list[str]:
+        """What the CSMS heard."""
+        return self.central.security_events
+
     def events(self) -> list[str]:
+        """What the log has."""
         return [notice.word for notice in self.memory.security_log]
 
 
@@ -99,7 +119,8 @@ async def home(layout: Layout, authority: Layout | None = None, **csms: Any) -> 
         records: list[Record] = []
         gate = Watchful(security(layout, 3))
         gate.serials = []
-        central = Central(lambda: datetime.now(UTC), records.append, sign=Signer(authority or layout))
+        central = Hearing(lambda: datetime.now(UTC), records.append, sign=Signer(authority or layout))
+        central.security_events = []
         server = Server(central, gate=gate)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         server.host, server.port = "localhost", listeners[0].socket.getsockname()[1]
@@ -112,8 +133,9 @@ async def home(layout: Layout, authority: Layout | None = None, **csms: Any) -> 
         plan: ChargePointPlan = plans(config)[0]
         memory = ChargePointMemory.blank(len(plan.connectors))
         Fleet(surroundings, nursery).add(plan, memory)
-        made = Home(server, gate, observer, memory, records)
+        made = Home(server, gate, observer, memory, records, central)
         await made.until_connected(1)
+        await made.until(lambda: made.told_of_security() and not memory.notices)
         yield made
         nursery.cancel_scope.cancel()
 
@@ -150,6 +172,8 @@ async def test_a_renewed_certificate_is_the_one_that_the_csms_sees_from_then_on(
 async def test_one_that_the_csms_does_not_take_is_given_up_for_the_one_before(tmp_path: Path) -> None:
     layout, strangers = pki(tmp_path / "ours", CP), pki(tmp_path / "theirs")
     async with home(layout, strangers) as at:
+        # The charge point would take it: it has got their root, which the CSMS's server doesn't know yet.
+        await at.call(InstallCertificateRequest(CertificateUse.CENTRAL_SYSTEM_ROOT, strangers.root.read_text()))
         await at.call(RENEW)
         await at.until_connected(2)
         await at.until(lambda: at.told(CredentialsSettled))
@@ -157,6 +181,19 @@ async def test_one_that_the_csms_does_not_take_is_given_up_for_the_one_before(tm
         assert at.gate.serials == [serial(layout.charge_point(CP).read_text())] * 2
         assert {failed.reason for failed in at.told(ConnectFailed)} == {"tls"}
         assert at.memory.certificate is at.memory.proposed is None
+
+
+async def test_one_that_is_under_no_root_that_the_charge_point_knows_is_refused(tmp_path: Path) -> None:
+    layout, strangers = pki(tmp_path / "ours", CP), pki(tmp_path / "theirs")
+    async with home(layout, strangers) as at:
+        found = await at.call(GetInstalledCertificateIdsRequest(CertificateUse.CENTRAL_SYSTEM_ROOT))
+        assert isinstance(found, GetInstalledCertificateIdsResponse)
+        assert found.certificate_hash_data is not None
+        assert len(found.certificate_hash_data) == 1  # whom it was told to trust
+        await at.call(RENEW)
+        await at.until(lambda: "InvalidChargePointCertificate" in at.events())
+        assert at.memory.certificate is at.memory.proposed is None
+        assert at.gate.serials == [serial(layout.charge_point(CP).read_text())]
 
 
 # ---- whom it trusts --------------------------------------------------------------------------------------------------
@@ -184,10 +221,63 @@ async def test_a_root_that_was_installed_vouches_for_the_csms_as_long_as_it_is_t
         found = await at.call(GetInstalledCertificateIdsRequest(CertificateUse.CENTRAL_SYSTEM_ROOT))
         assert isinstance(found, GetInstalledCertificateIdsResponse)
         assert found.certificate_hash_data is not None
-        deleted = await at.call(DeleteCertificateRequest(found.certificate_hash_data[0]))
+        deleted = await at.call(DeleteCertificateRequest(found.certificate_hash_data[-1]))
         assert deleted == DeleteCertificateResponse(deleted.status)
         assert deleted.status == "Accepted"
         now_with(at, new, former)
         await at.reconnect()
         await at.until(lambda: at.told(ConnectFailed))
         assert at.told(ConnectFailed)[-1].detail.startswith("certificate not trusted: ")
+
+
+async def test_a_csms_that_could_not_be_trusted_is_told_so_once_it_is_trusted_again(tmp_path: Path) -> None:
+    layout, stranger = pki(tmp_path / "ours", CP), pki(tmp_path / "theirs")
+    async with home(layout) as at:
+        now_with(at, stranger, layout)
+        await at.reconnect()
+        await at.until(lambda: len(at.told(ConnectFailed)) >= 3)
+        now_with(at, layout, layout)
+        await at.until_connected(2)
+        await at.until(lambda: not at.memory.notices)
+        # However often it tried; the second is for the log alone.
+        assert at.events() == [
+            "StartupOfTheDevice",
+            "InvalidCentralSystemCertificate",
+            "CentralSystemFailedToAuthenticate",
+        ]
+        assert at.told_of_security() == ["StartupOfTheDevice", "InvalidCentralSystemCertificate"]
+
+
+async def test_a_csms_with_old_tls_or_without_a_common_cipher_suite_is_not_connected_to(tmp_path: Path) -> None:
+    layout = pki(tmp_path, CP)
+    async with home(layout) as at:
+        for change, event in ((_old_tls, "InvalidTLSVersion"), (_strange_ciphers, "InvalidTLSCipherSuite")):
+            now_with(at, layout, layout)
+            assert at.gate.context is not None
+            change(at.gate.context)
+            await at.reconnect()
+            await at.until(lambda event=event: event in at.events())
+            now_with(at, layout, layout)
+            await at.until(lambda: CP in at.server.connected)
+        await at.until(lambda: "InvalidTLSCipherSuite" in at.told_of_security())
+
+
+def _old_tls(context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+
+def _strange_ciphers(context: ssl.SSLContext) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-CAMELLIA128-SHA256")
+
+
+async def test_a_charge_point_that_is_not_let_in_tells_so_in_its_log(tmp_path: Path) -> None:
+    layout, stranger = pki(tmp_path / "ours", CP), pki(tmp_path / "theirs")
+    async with home(layout) as at:
+        now_with(at, layout, stranger)
+        await at.reconnect()
+        await at.until(lambda: "FailedToAuthenticateAtCentralSystem" in at.events())
+        assert at.told_of_security() == ["StartupOfTheDevice"]
