@@ -8,6 +8,7 @@ None breaks a curve: where nobody measured there is nothing, which is not the sa
 """
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
@@ -188,7 +189,8 @@ def fit(columns: Iterable[Column], unit: Unit, *, logarithmic: bool = False) -> 
         return _logarithmic(min(positive), highest, unit)
     if unit is Unit.SHARE:
         return _linear(0.25, 1.0, unit)
-    if highest <= 0:
+    if highest < sys.float_info.min:
+        # Nothing, or what is too small to be divided.
         return _linear(1.0, 1.0, unit)
     step = _step(highest, whole=unit is Unit.COUNT)
     return _linear(step, math.ceil(highest / step - 1e-9) * step, unit)
