@@ -58,10 +58,10 @@ class Running:
 
 @define(eq=False)
 class Wire:
-    """Follows a trace; `run` is whom to wait for."""
+    """Follows a trace; `run` is whom to wait for, None where it is read afterwards."""
 
     path: Path
-    run: FleetRun
+    run: FleetRun | None = None
     calls: list[Call] = field(factory=list)
     calls_of: dict[str, list[Call]] = field(factory=dict)
     connections: dict[str, int] = field(factory=dict)
@@ -91,6 +91,7 @@ class Wire:
 
     def until(self, condition: Callable[[], Found | None], what: str, timeout_s: float = 90.0) -> Found:
         """Wait until the condition holds, and return what it returned."""
+        assert self.run is not None
         deadline = time.monotonic() + timeout_s
         while True:
             alive = self.run.alive
