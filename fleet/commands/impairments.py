@@ -109,8 +109,9 @@ class NetworkFault(StrEnum):
         "half-open",
         Layer.BYTES,
         "connections",
-        "The other side is gone and nobody was told: what is sent vanishes, nothing arrives, and so it stays "
-        "for this connection. Sending finds it out by a reset once the fault is over.",
+        "The other side is gone and nobody was told: what is sent vanishes, nothing arrives, and so it stays for this "
+        "connection. The CSMS doesn't hear that the charge point gives it up and comes back on another. Once the fault "
+        "is over, both find out by a reset.",
     )
     RESET = (
         "reset",

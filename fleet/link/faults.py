@@ -45,6 +45,8 @@ _NO_MESSAGE_TYPE = "5"
 # Where the payload is; of a CALLERROR it is the code that has a type to be wrong.
 _PAYLOAD_AT = {"2": 3, "3": 2, "4": 2}
 
+LYING_MAX = 2
+"""Connections of one charge point that lie half-open at once; of more, the oldest comes to its end."""
 NO_SUBPROTOCOL = "ocpp0.0"
 """What the opening handshake offers where it offers the wrong thing."""
 
@@ -55,11 +57,13 @@ Draw = Callable[[str], float]
 class Faults:
     """Those of one link. `draw` gives the number in [0, 1) that belongs to a name."""
 
-    __slots__ = ("_count", "_draw", "frames", "on")
+    __slots__ = ("_count", "_draw", "_lying", "frames", "on")
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
         self._count = 0
+        # Connections that we gave up while the other side couldn't be told: how to tell it, oldest first.
+        self._lying: list[Callable[[], None]] = []
         self.on: dict[NetworkFault, Impair] = {}
         self.frames = FrameFaults(self)
 
@@ -69,6 +73,19 @@ class Faults:
             self.on[order.impair.fault] = order.impair
         else:
             self.on.pop(order.fault, None)
+            if order.fault is NetworkFault.HALF_OPEN:
+                self.let_go()
+
+    def leave_lying(self, end: Callable[[], None]) -> None:
+        """A connection stays open for the other side, until `end` can tell it."""
+        self._lying.append(end)
+        if len(self._lying) > LYING_MAX:
+            self._lying.pop(0)()
+
+    def let_go(self) -> None:
+        """Nobody is kept in the dark any more."""
+        while self._lying:
+            self._lying.pop(0)()
 
     @property
     def of_stream(self) -> bool:

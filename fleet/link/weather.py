@@ -191,6 +191,7 @@ class Weather(trio.abc.Stream):
         "_drawn",
         "_faults",
         "_in",
+        "_lies",
         "_nursery",
         "_out",
         "_pumping_in",
@@ -206,7 +207,7 @@ class Weather(trio.abc.Stream):
         self._out, self._in = _Way(faults, Direction.SENT), _Way(faults, Direction.RECEIVED)
         # The faults that were drawn for this connection, each with whether they struck.
         self._drawn: dict[NetworkFault, tuple[Impair, bool]] = {}
-        self._dead = False
+        self._dead = self._lies = False
         self._upgraded = upgraded
         self._pumping_in = False
         nursery.start_soon(self._pump_out)
@@ -276,7 +277,8 @@ class Weather(trio.abc.Stream):
         return data
 
     async def aclose(self) -> None:
-        await self.transport_stream.aclose()
+        if not self._left_lying():
+            await self.transport_stream.aclose()
 
     # ---- below it ----------------------------------------------------------------------------------------------------
 
@@ -305,11 +307,30 @@ class Weather(trio.abc.Stream):
             self.caught(error)
 
     async def _hang_up(self, why: OSError) -> None:
-        self._dead = False
         self._out.end(why)
         self._in.end(why)
-        reset_on_close(self.transport_stream)
-        await trio.aclose_forcefully(self.transport_stream)
+        if not self._left_lying():
+            reset_on_close(self.transport_stream)
+            await trio.aclose_forcefully(self.transport_stream)
+
+    def _left_lying(self) -> bool:
+        """Whether the other side isn't told that this connection is over, as nothing gets through to it.
+
+        That takes a socket: without one there is no kernel to hold it open.
+        """
+        below: trio.abc.Stream = self.transport_stream
+        while isinstance(below, trio.SSLStream):
+            below = below.transport_stream
+        if not self._dead or not isinstance(below, trio.SocketStream):
+            return False
+        if NetworkFault.HALF_OPEN not in self._faults.on:
+            reset_on_close(below)
+            return False
+        if not self._lies:
+            self._lies = True
+            reset_on_close(below)
+            self._faults.leave_lying(below.socket.close)
+        return True
 
     def _see_whether_dead(self) -> None:
         """Half-open or not; and where the other side is back, what lies in the buffer tells it of us."""

@@ -7,12 +7,14 @@ from types import ModuleType
 
 import pytest
 import trio
+from attrs import evolve
 from trio_websocket import ConnectionClosed
 
 from fleet.commands.impairments import Impair, NetworkFault
-from fleet.core.effects import CloseLink, ImpairLink, MendLink
+from fleet.core.effects import CloseLink, ImpairLink, MendLink, SetPingInterval
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkUp
 from fleet.link.endpoint import Endpoint
+from fleet.link.faults import LYING_MAX
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
@@ -155,3 +157,47 @@ async def test_a_frame_in_pieces_arrives_whole(lab: ModuleType, fault: NetworkFa
         for text in ("Zürich " * 60, "twice"):
             link.order(text)
             assert await link.next(FrameReceived) == FrameReceived(text)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_csms_is_not_told_that_a_half_open_connection_is_given_up_until_the_fault_is_over(
+    lab: ModuleType, tls: bool
+) -> None:
+    seen: list[Watched] = []
+    impatient = evolve(lab.UNHURRIED, pong_s=0.2)
+    async with (
+        lab.listening(echoing(lab, seen, tls=tls)) as port,
+        lab.running(endpoint(port, tls=tls), limits=impatient, backoff=lab.NO_WAIT, up_size=10_000) as link,
+    ):
+        await link.next(LinkUp)
+        link.order("said")
+        assert await link.next(FrameReceived) == FrameReceived("said")
+        link.order(ImpairLink(Impair(NetworkFault.HALF_OPEN)))
+        link.order("never heard")
+        link.order(SetPingInterval(0.1))
+        assert (await link.next(LinkDown)).reason == "ping-timeout"
+        # It is back, and for the CSMS it is there twice.
+        await link.next(LinkUp)
+        assert [each.ending for each in seen] == ["", ""]
+        link.order(MendLink(NetworkFault.HALF_OPEN))
+        with trio.fail_after(10):
+            while seen[0].ending != "reset":
+                await trio.sleep(0.01)
+
+
+async def test_of_many_half_open_connections_the_oldest_come_to_their_end(lab: ModuleType) -> None:
+    seen: list[Watched] = []
+    impatient = evolve(lab.UNHURRIED, pong_s=0.05)
+    async with (
+        lab.listening(echoing(lab, seen, tls=False)) as port,
+        lab.running(endpoint(port, tls=False), limits=impatient, backoff=lab.NO_WAIT, up_size=10_000) as link,
+    ):
+        link.order(SetPingInterval(0.05))
+        link.order(ImpairLink(Impair(NetworkFault.HALF_OPEN)))
+        with trio.fail_after(10):
+            while len(seen) < LYING_MAX + 3:
+                link.order("never heard")
+                await trio.sleep(0.01)
+            while seen[0].ending != "reset":
+                await trio.sleep(0.01)
+        assert [each.ending for each in seen].count("") >= LYING_MAX
