@@ -4,11 +4,17 @@ So a charge point that a growing fleet adds is the one that a larger fleet would
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
+from fleet.core.certificates import KnownCertificate
 from fleet.core.plan import ChargePointPlan, ConnectorPlan, SecurityPlan
 from fleet.errors import ConfigurationError
-from fleet.load.config import GroupConfig, RunConfig, numbered
-from fleet.load.security import means_of
+from fleet.load.config import CsmsConfig, GroupConfig, RunConfig, numbered
+from fleet.load.security import means_of, root_of
+from fleet.words.security import CertificateUse
+
+_FACTORY_ROOTS_MAX = 4
 
 
 def plan_at(config: RunConfig, index: int) -> ChargePointPlan:
@@ -26,7 +32,7 @@ def plan_at(config: RunConfig, index: int) -> ChargePointPlan:
         name, last = group.id.format(index), first + group.count - 1
         if index > last and name in (group.id, group.id.format(last)):
             raise ConfigurationError(f"charge_points.id: {group.id!r} has no {{}} to name charge point {index} by")
-    return _planned(group, range(index, index + 1), means_of(config.csms), {}, {})[0]
+    return _planned(group, range(index, index + 1), means_of(config.csms), _factory_roots(config.csms), {}, {})[0]
 
 
 def plans(config: RunConfig) -> list[ChargePointPlan]:
@@ -34,9 +40,9 @@ def plans(config: RunConfig) -> list[ChargePointPlan]:
     made: list[ChargePointPlan] = []
     connector_plans: dict[ConnectorPlan, ConnectorPlan] = {}
     configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
-    security = means_of(config.csms)
+    security, certificates = means_of(config.csms), _factory_roots(config.csms)
     for _, group, indices in numbered(config):
-        made.extend(_planned(group, indices, security, connector_plans, configurations))
+        made.extend(_planned(group, indices, security, certificates, connector_plans, configurations))
     return made
 
 
@@ -44,6 +50,7 @@ def _planned(
     group: GroupConfig,
     indices: range,
     security: SecurityPlan,
+    certificates: tuple[KnownCertificate, ...],
     connector_plans: dict[ConnectorPlan, ConnectorPlan],
     configurations: dict[tuple[tuple[str, str], ...], Mapping[str, str]],
 ) -> list[ChargePointPlan]:
@@ -73,6 +80,29 @@ def _planned(
             reboot_s=group.reboot_s,
             install_s=group.install_s,
             security=security,
+            certificates=certificates,
         )
         for index in indices
     ]
+
+
+def _factory_roots(csms: CsmsConfig) -> tuple[KnownCertificate, ...]:
+    """The root that vouches for the CSMS is one that a charge point comes with, as if it had been installed.
+
+    So a certificate that it is given must be under it, as the white paper's certificate hierarchy wants, and it is told
+    of like any other. A file of many is no operator's root but whom a system trusts.
+    """
+    root = root_of(csms)
+    try:
+        roots = () if root is None else _known_roots(root)
+    except (OSError, ValueError):
+        return ()  # who makes the connections says what is wrong with it
+    return roots if len(roots) <= _FACTORY_ROOTS_MAX else ()
+
+
+@lru_cache(maxsize=8)
+def _known_roots(file: Path) -> tuple[KnownCertificate, ...]:
+    # Only here: fleets without a PKI needn't load what reads certificates.
+    from fleet.errands.certificates import known_roots
+
+    return known_roots(CertificateUse.CENTRAL_SYSTEM_ROOT, file.read_text())

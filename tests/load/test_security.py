@@ -16,6 +16,7 @@ from fleet.load.config_file import structure
 from fleet.load.links import WebSocketLinks
 from fleet.load.planning import plans
 from fleet.load.security import files_of, guarded, means_of, profile_of, require_files
+from fleet.words.security import CertificateUse
 
 WS, WSS = "ws://csms.example/ocpp", "wss://csms.example/ocpp"
 PASSWORD = "a-password-for-this-test"
@@ -70,6 +71,20 @@ def test_charge_points_know_their_profile_as_a_configuration_key() -> None:
     config = structure({"csms": {"url": WSS, "tls": "x"}, "charge_points": [{"count": 2}, {"id": "X{}"}]}, "test")
     assert {plan.configuration["SecurityProfile"] for plan in plans(config)} == {"3"}
     assert len({id(plan.security) for plan in plans(config)}) == 1
+
+
+def test_charge_points_come_with_the_root_that_vouches_for_the_csms_but_not_with_a_whole_systems(
+    tmp_path: Path,
+) -> None:
+    root = pki(tmp_path / "pki").root.read_text()
+    for text, count in ((root, 1), (root * 5, 0), ("nothing", 0)):
+        file = tmp_path / f"{count}-{len(text)}.pem"
+        file.write_text(text)
+        config = structure({"csms": {"url": WSS, "ca_file": str(file)}, "charge_points": [{"count": 2}]}, "test")
+        assert [len(plan.certificates) for plan in plans(config)] == [count] * 2
+        assert {(known.use, known.pem) for known in plans(config)[0].certificates} <= {
+            (CertificateUse.CENTRAL_SYSTEM_ROOT, root)
+        }
 
 
 # ---- what doesn't go together ----------------------------------------------------------------------------------------
