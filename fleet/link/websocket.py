@@ -51,11 +51,7 @@ async def run_link(
     """
     connection = Connection(endpoint, orders, up, connect, open_stream, limits, draw, endpoint_for)
     try:
-        try:
         await _Link(connection, jitter, backoff).run()
-    finally:
-        if connection.faults is not None:
-            connection.faults.let_go()
     finally:
         if connection.faults is not None:
             connection.faults.let_go()
