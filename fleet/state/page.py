@@ -207,15 +207,15 @@ class MemoryPage:
         if not messages:
             return
         known = len(rows)
+        if known and (known > len(messages) or rows[-1].order != messages[known - 1].order):
+            # Somebody took one out in the middle. Nobody does; but what is written must be what there is.
+            batch.settled += [(row.number,) for row in rows]
+            rows.clear()
+            known = 0
         if known:
             head, row = messages[0], rows[0]
             if (row.sent, row.attempts, row.not_before) != (head.sent, head.attempts, head.not_before):
                 rows[0] = self._write(row.number, head, batch)
-            if known > len(messages) or rows[-1].order != messages[known - 1].order:
-                # Somebody took one out in the middle. Nobody does; but what is written must be what there is.
-                batch.settled += [(row.number,) for row in rows]
-                rows.clear()
-                known = 0
         for message in messages[known:]:
             rows.append(self._write(self._owner.next_number(), message, batch))
 
