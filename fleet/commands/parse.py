@@ -148,7 +148,9 @@ def _misfit(kind: type[Spoken], typed: str, known: Callable[[str], bool]) -> str
     """A target of the wrong kind, with the right one beside it."""
     if kind.aims is Aim.CONNECTOR:
         pattern = not set(typed).isdisjoint("*?[") and set(typed).isdisjoint("@~,")
-        id = typed if known(typed) or pattern else "CP0001"
+        # Connector 0 is the whole charge point: of the right one, but none that a cable goes into.
+        whole = typed.removesuffix("/0")
+        id = whole if known(whole) or pattern else "CP0001"
         return f"{kind.verb} needs a connector, such as {id}/1 or {id}/*"
     id = typed.partition("/")[0]
     return f"{kind.verb} needs a charge point, such as {'CP0001' if not set(id).isdisjoint('@~,') else id}"

@@ -177,10 +177,10 @@ class Conversation:
         try:
             said = orjson.loads(line)
         except ValueError as error:
-            await self._wrong(None, f"not JSON: {error}")
+            await self._wrong(None, f"not JSON: {error}; {_EXPECTED}")
             return
         if not isinstance(said, dict):
-            await self._wrong(None, "expected a JSON object")
+            await self._wrong(None, _EXPECTED)
             return
         number = said.get("id")
         if isinstance(number, dict | list | bool):
@@ -188,9 +188,16 @@ class Conversation:
             return
         asked = [name for name in _REQUESTS if name in said]
         if len(asked) != 1:
-            await self._wrong(number, f"expected exactly one of {', '.join(_REQUESTS)}")
+            await self._wrong(number, f"expected exactly one of {', '.join(_REQUESTS)}, such as {_EXAMPLE}")
             return
-        await _REQUESTS[asked[0]](self, number, said)
+        [request] = asked
+        # Left unheard, a target beside the line would let another connector obey.
+        if beside := said.keys() - {"id", request, *_BESIDE.get(request, ())}:
+            named = ", ".join(repr(each) for each in sorted(beside))
+            instead = f"; all of it stands in the line, such as {_EXAMPLE}" if request == "do" else ""
+            await self._wrong(number, f"{request}: expected no {named} beside it{instead}")
+            return
+        await _REQUESTS[request](self, number, said)
 
     async def _do(self, number: Any, said: Said) -> None:
         line = said["do"]
@@ -285,6 +292,9 @@ class Conversation:
 
 
 _JSON = orjson.OPT_NON_STR_KEYS
+_EXAMPLE = '{"id": 1, "do": "plug CP0001/1"}'
+_EXPECTED = f"expected a JSON object, such as {_EXAMPLE}"
+_BESIDE = {"complete": ("cursor",)}
 _REQUESTS: dict[str, Callable[[Conversation, Any, Said], Awaitable[None]]] = {
     "do": Conversation._do,
     "complete": Conversation._complete,

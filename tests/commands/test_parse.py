@@ -286,6 +286,7 @@ def test_a_mistake_is_one_line_and_knows_its_place(text: str, marked: str, messa
     ("text", "default", "message"),
     [
         ("plug", "CP0001", "plug needs a connector, such as CP0001/1 or CP0001/*; CP0001 is in use"),
+        ("plug CP0002/0", "CP0001", "plug needs a connector, such as CP0002/1 or CP0002/*"),
         ("stop CP9999", "CP0001/1", "and there is no charge point CP9999"),
         ("start CP9999 TAG1", "CP0001/1", "start needs a connector, such as CP0001/1 or CP0001/*"),
         ("start CP0002", "CP0001/1", "start needs a connector, such as CP0002/1 or CP0002/*"),

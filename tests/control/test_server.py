@@ -115,7 +115,7 @@ async def test_every_request_has_an_answer_of_one_shape(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "number", "why"),
     [
-        (b"plug CP1/1", None, "not JSON"),
+        (b"plug CP1/1", None, "expected a JSON object, such as"),
         (b'{"id": 1, "do": ', None, "not JSON"),
         (b"\xff\xfe", None, "not JSON"),
         (b"[1, 2]", None, "expected a JSON object"),
@@ -123,6 +123,8 @@ async def test_every_request_has_an_answer_of_one_shape(tmp_path: Path) -> None:
         (b'{"id": {}, "do": "list"}', None, "expected an id"),
         (b'{"id": 1}', 1, "exactly one of"),
         (b'{"id": "a", "do": "list", "glance": true}', "a", "exactly one of"),
+        (b'{"id": 1, "do": "plug", "target": "CP1/1"}', 1, "do: expected no 'target' beside it; all of it stands in"),
+        (b'{"id": 1, "glance": true, "a": 1, "b": 2}', 1, "glance: expected no 'a', 'b' beside it"),
         (b'{"id": 1, "do": 5}', 1, "do: expected a line"),
         (b'{"id": 1, "do": "nonsense"}', 1, "no command"),
         (b'{"id": 1, "complete": "x", "cursor": 5}', 1, "complete: expected"),
