@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fleet.core.reports import StatusChanged, TransactionStarted, TransactionStopped
 
 FEATURE = "SmartCharging"
+_REMOTE_START = "RemoteStartTransaction"
 # What is half a millisecond away is now: an instant in UTC is a sum of large numbers, and a limit that changes now must
 # not be computed as if it changed in a moment.
 _NOW_S = 5e-4
@@ -73,10 +74,8 @@ def put(charge_point: ChargePoint, request: ProfileSet, now: float) -> ChargingP
         return ChargingProfileStatus.NOT_SUPPORTED
     running = _running(charge_point).get(request.connector)
     refused = _store(charge_point).put(request.connector, request.profile, running, charge_point.utc(now))
-    if refused is None:
-        return ChargingProfileStatus.ACCEPTED
-    charge_point.observe(RequestRefused("SetChargingProfile", refused, now))
-    return ChargingProfileStatus.REJECTED
+    fits = _fits(charge_point, "SetChargingProfile", refused, now)
+    return ChargingProfileStatus.ACCEPTED if fits else ChargingProfileStatus.REJECTED
 
 
 def clear(charge_point: ChargePoint, request: ProfilesCleared) -> bool:
@@ -107,11 +106,11 @@ def show(charge_point: ChargePoint, connector: int, now: float) -> dict[str, obj
     return sheet(_composition(charge_point, now), connector, charge_point.utc(now) + _NOW_S, _charging(charge_point))
 
 
-def acceptable(charge_point: ChargePoint, profile: Profile | None) -> bool:
+def acceptable(charge_point: ChargePoint, profile: Profile | None, now: float) -> bool:
     """Whether a remote start may come with this profile; who knows no smart charging ignores it (section 5.11)."""
     if profile is None or not charge_point.configuration.supports(FEATURE):
         return True
-    return _store(charge_point).refusal_at_start(profile) is None
+    return _fits(charge_point, _REMOTE_START, _store(charge_point).refusal_at_start(profile), now)
 
 
 def wish(charge_point: ChargePoint, connector: int, id_tag: str, profile: Profile | None, now: float) -> None:
@@ -134,7 +133,8 @@ def started(charge_point: ChargePoint, report: TransactionStarted, now: float) -
     wished = limits.wishes.pop(connector, None) if limits.wishes else None
     if wished is not None and wished.id_tag.casefold() == report.id_tag.casefold():
         running = _running(charge_point)[connector]
-        _store(charge_point).put_at_start(connector, wished.profile, running, charge_point.utc(now))
+        refused = _store(charge_point).put_at_start(connector, wished.profile, running, charge_point.utc(now))
+        _fits(charge_point, _REMOTE_START, refused, now)
     refresh(charge_point, now)
 
 
@@ -179,6 +179,13 @@ def refresh(charge_point: ChargePoint, now: float) -> None:
             limited = allowed_w[i] < plans[i].power_max_w - _DIFFERENCE_W
             charge_point.observe(PowerLimited(i + 1, now, allowed_w[i] if limited else None))
     limits.told_w = tuple(told_w)
+
+
+def _fits(charge_point: ChargePoint, action: str, refused: str | None, now: float) -> bool:
+    """Whether nothing was refused; the answer to the CSMS has no room for a reason, whoever watches hears it."""
+    if refused is not None:
+        charge_point.observe(RequestRefused(action, refused, now))
+    return refused is None
 
 
 def _store(charge_point: ChargePoint) -> ProfileStore:

@@ -135,7 +135,7 @@ class ProfileStore:
     def _full(self, others: list[Installed]) -> str | None:
         if len(others) < self.capabilities.installed_max:
             return None
-        return f"there are {len(others)} charging profiles already (MaxChargingProfilesInstalled)"
+        return f"MaxChargingProfilesInstalled is {self.capabilities.installed_max}, and so many are there already"
 
     def _flaw(self, profile: Profile) -> str | None:
         """What is wrong with the profile wherever it goes."""

@@ -115,7 +115,7 @@ def serve(charge_point: ChargePoint, message_id: str, request: CentralRequest, n
 
 
 def _remote_start(charge_point: ChargePoint, message_id: str, request: RemoteStart, now: float) -> None:
-    welcome = charging_limits.acceptable(charge_point, request.profile)
+    welcome = charging_limits.acceptable(charge_point, request.profile, now)
     connector = _connector_for(charge_point, request) if welcome else None
     respond = charge_point.dialect.remote_start_response
     charge_point.respond(message_id, respond(connector is not None))

@@ -359,6 +359,26 @@ async def test_why_a_profile_was_rejected_is_told_to_whoever_watches(autojump_cl
             ("SetChargingProfile", "a TxProfile needs a transaction, and none runs on connector 1"),
             ("SetChargingProfile", "stack level 99: expected 0 to 10 (ChargeProfileMaxStackLevel)"),
         ]
+        start = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile("TxDefaultProfile", (0, 6.0))}
+        assert await s.call("RemoteStartTransaction", start) == REJECTED
+        *_, last = (r for r in s.reports if isinstance(r, RequestRefused))
+        assert (last.action, last.reason) == (
+            "RemoteStartTransaction",
+            "a remote start takes a TxProfile, not a TxDefaultProfile",
+        )
+
+
+async def test_a_remote_start_whose_profile_finds_no_room_charges_without_it_and_says_so(autojump_clock: Any) -> None:
+    async with stage({"MaxChargingProfilesInstalled": "1"}) as s:
+        assert await put(s, 0, profile("ChargePointMaxProfile", (0, 5_000))) == "Accepted"
+        await s.do(1, PlugIn(BIG))
+        start = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile("TxProfile", (0, 1_000), id=2)}
+        assert await s.call("RemoteStartTransaction", start) == ACCEPTED
+        await trio.sleep(5)
+        assert drawn_w(s) == 5_000
+        assert [r.reason for r in s.reports if isinstance(r, RequestRefused)] == [
+            "MaxChargingProfilesInstalled is 1, and so many are there already"
+        ]
 
 
 async def test_at_no_time_do_all_connectors_draw_more_than_the_maximum(autojump_clock: Any) -> None:

@@ -140,7 +140,7 @@ def test_no_more_profiles_than_there_is_room_for_but_always_another_for_one() ->
     assert s.put(1, profile(1, stack_level=1), None, NOW) is None
     assert s.put(1, profile(2, stack_level=2), None, NOW) is None
     full = s.put(1, profile(3, stack_level=3), None, NOW)
-    assert full == "there are 2 charging profiles already (MaxChargingProfilesInstalled)"
+    assert full == "MaxChargingProfilesInstalled is 2, and so many are there already"
     assert s.put(1, profile(3, stack_level=2), None, NOW) is None
     assert ids(s) == [1, 3]
 
