@@ -45,12 +45,12 @@ def opened(path: Path | None, config: RunConfig, seed: int) -> Iterator[Folder |
 def resumed(folder: Folder | None, clock: Clock, config: RunConfig, *, alone: bool) -> StateKeeper | None:
     """The keeper over it, with what an earlier run left; raises ConfigurationError.
 
-    Where drivers come, those of the earlier run are gone with their cars. Where somebody gives orders, the cars are
-    still there.
+    Where drivers come, those of the earlier run are gone with their cars, and so are the cars of a scenario, which
+    begins anew. Where somebody gives orders, the cars are still there.
     """
     if folder is None:
         return None
-    cars_gone = config.drivers.arrivals_per_s > 0 and not alone
+    cars_gone = not alone and (config.drivers.arrivals_per_s > 0 or bool(config.scenario))
     with named("--state"):
         return StateKeeper(folder, clock, trio.current_time(), cars_gone=cars_gone)
 
