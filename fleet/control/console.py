@@ -44,7 +44,7 @@ from fleet.control.glance import Glance
 from fleet.control.hub import KINDS, Watch, everything, only
 from fleet.control.plant import Plant
 from fleet.errors import EXIT_FAILED, FleetError
-from fleet.observe.redaction import redacted_line
+from fleet.observe.redaction import redacted_about, redacted_line
 
 RATE_OVER_S = 1.0
 """Messages per second are counted over at least this long."""
@@ -71,7 +71,7 @@ class Console:
         try:
             parsed = parse_line(line, default=self.target, known=self.plant.known)
         except LineError as error:
-            return Answer.wrong(f"{error}\n{error.caret(line)}")
+            return Answer.wrong(redacted_about(f"{error}\n{error.caret(line)}", line))
         return await self.perform(parsed, scope)
 
     async def perform(self, line: Line, scope: trio.CancelScope | None = None, *, in_scenario: bool = False) -> Answer:

@@ -30,6 +30,7 @@ _QUERY_SECRET = re.compile(
     r"(?i)([?&;][\w.~-]{0,40}(?:token|secret|signature|password|passwd|pwd|credential|auth|key|sig)[\w.~-]{0,40}=)"
     r"[^&;#\s\"'<>]+"
 )
+_WORD_END = re.compile(r"[\s=:,\"'\\{}\[\]]+")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # In lower case: what says that a text which can't be understood is about the values of configuration keys.
 _TELLING = (*SECRET_KEYS, "changeconfiguration", "configurationkey")
@@ -114,6 +115,17 @@ def redacted_frame(frame: Any, text: str | bytes) -> Any:
 def redacted_line(line: str) -> str:
     """A line of the shell without what is always secret."""
     return _ALWAYS.line(line)
+
+
+def redacted_about(text: str, line: str) -> str:
+    """What is said of a line of the shell, which may quote any part of it, without what is always secret there."""
+    shown = _ALWAYS.line(line)
+    if shown == line:
+        return text
+    hidden = {word for word in _WORD_END.split(line) if word not in shown}
+    for word in sorted(hidden, key=len, reverse=True):
+        text = text.replace(word, MASK)
+    return _ALWAYS.line(text)
 
 
 def redacted_broken(text: str) -> str:

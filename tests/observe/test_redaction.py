@@ -9,7 +9,14 @@ import pytest
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import ProtocolViolated
 from fleet.observe.board import Board
-from fleet.observe.redaction import Redaction, redacted, redacted_broken, redacted_line, redacted_violation
+from fleet.observe.redaction import (
+    Redaction,
+    redacted,
+    redacted_about,
+    redacted_broken,
+    redacted_line,
+    redacted_violation,
+)
 from fleet.ocpp.errors import FrameError
 from fleet.ocpp.frame import unpack
 
@@ -42,6 +49,20 @@ from fleet.ocpp.frame import unpack
 )
 def test_the_values_of_secret_keys_are_masked(value: Any, shown: Any) -> None:
     assert redacted(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "shown"),
+    [
+        ("get CP1 AuthorizationKey=s3cret", "no argument\nget CP1 AuthorizationKey=s3cret\n ^^^", "no argument\n"),
+        ("set CP1 AuthorizationKey s3cret more", "expected nothing, got 's3cret'", "expected nothing, got '***'"),
+        ("set CP1 HeartbeatInterval soon", "expected a number, got 'soon'", "expected a number, got 'soon'"),
+    ],
+)
+def test_what_is_said_of_a_line_quotes_no_secret_of_it(line: str, said: str, shown: str) -> None:
+    told = redacted_about(said, line)
+    assert told.startswith(shown)
+    assert "s3cret" not in told
 
 
 def test_what_is_not_secret_is_not_even_copied() -> None:
