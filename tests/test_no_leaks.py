@@ -1,7 +1,7 @@
 """Secrets of every kind, given to a run in every way there is: none of them is in anything that comes out of it.
 
-What they are given by: the command line, the CSMS over the wire, and whoever tells the fleet what to do. What comes out:
-both streams, with every event of a watch and every answer among it, report, trace, metrics and records. Only `--state`
+They are given by the command line, by the CSMS over the wire, and by whoever tells the fleet what to do. What comes out
+are both streams, with every event of a watch and every answer among them, report, trace and metrics. Only `--state`
 holds what a charge point would keep, and that is for nobody else to read.
 """
 
@@ -135,7 +135,8 @@ async def _ask_for_everything(server: Server) -> None:
                 break
             except CallFailed as failed:
                 # It had just gone, to come back with another password.
-                assert failed.code in ("NotConnected", "Disconnected"), failed
+                if failed.code not in ("NotConnected", "Disconnected"):
+                    raise
         # As long as a reconnection takes, if one follows.
         await trio.sleep(0.3)
     await trio.sleep(2)
@@ -147,8 +148,8 @@ async def _until(true: Callable[[], bool]) -> None:
 
 
 async def _read(stream: trio.abc.ReceiveStream, out: list[bytes]) -> None:
-    async for chunk in stream:
-        out.append(chunk)
+    while chunk := await stream.receive_some():
+        out.append(bytes(chunk))
 
 
 def _get(address: str) -> str:
