@@ -1,5 +1,6 @@
 """A run's state: opened before anything else, given back to the charge points, and written until the end."""
 
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from fleet.load.config import RunConfig
 from fleet.load.observing import Observing, named
 from fleet.load.planning import plan_at, plans
 from fleet.observe.earlier import of_restored
-from fleet.observe.records import Record, read_records
+from fleet.observe.records import LINE_MAX_BYTES, Record, read_records
 from fleet.state.codec import SCHEMA
 from fleet.state.folder import RECORDS, About, Folder
 from fleet.state.keeper import StateKeeper
@@ -109,6 +110,20 @@ def strays(keeper: StateKeeper, config: RunConfig, known: Sequence[ChargePointPl
     for name, returned in missing.items():
         connectors = model.connectors[:1] * len(returned.memory.connectors)
         yield attrs.evolve(model, id=name, connectors=connectors, serial_number=None)
+
+
+def records_before(path: Path | None) -> int:
+    """How many bytes of records there are before this run: up to the end of the last whole line.
+
+    What a kill or a full disk cut short is taken out by a CSMS that goes on with the file.
+    """
+    if path is None or not path.exists():
+        return 0
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LINE_MAX_BYTES))
+        tail = file.read()
+    return size - len(tail) + tail.rfind(b"\n") + 1
 
 
 def records_of(path: Path, before: int, observing: Observing) -> Iterable[Record]:

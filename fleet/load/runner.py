@@ -25,7 +25,7 @@ from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
 from fleet.load.ending import Ending
 from fleet.load.faulting import Faulting
-from fleet.load.keeping import finished, opened, own_records, records_of, resumed, strays, tell
+from fleet.load.keeping import finished, opened, own_records, records_before, records_of, resumed, strays, tell
 from fleet.load.links import WebSocketLinks
 from fleet.load.objectives import until_hopeless
 from fleet.load.observing import Observing
@@ -123,7 +123,7 @@ async def _run_and_conclude(
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         records = records or (Path(folder) / "records.jsonl" if config.csms.url is None else None)
         # A file that is gone on with holds other runs' transactions: they are nobody's business here.
-        before = records.stat().st_size if records is not None and records.exists() else 0
+        before = records_before(records)
         async with _central(config, records, guard) as central:
             manner.say(f"fleet: {_whom(config, central.url)}")
             links.aim(central.url)

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,9 @@ from fleet.actors.charge_point import ErrandRunner, run_no_errand
 from fleet.actors.fleet import Fleet
 from fleet.clock import Clock
 from fleet.core.plan import ChargePointPlan, ConnectorPlan
+from fleet.csms.central import Central
+from fleet.csms.records import RecordFile
+from fleet.csms.server import Server
 from fleet.observe.books import Books
 from fleet.state.codec import SCHEMA
 from fleet.state.folder import About, Batch, Folder
@@ -147,22 +151,35 @@ async def kept(
 
 @asynccontextmanager
 async def kept_swarm(
-    path: Path, charge_points: int, seed: int, disk: Disk, run_errand: ErrandRunner = run_no_errand
+    path: Path,
+    charge_points: int,
+    seed: int,
+    disk: Disk,
+    run_errand: ErrandRunner = run_no_errand,
+    records: RecordFile | None = None,
 ) -> AsyncIterator[tuple[BadNetwork, StateKeeper]]:
-    """Charge points of two connectors behind a bad network, booted, from the state in `path`; killed in the end."""
+    """Charge points of two connectors behind a bad network, from the state in `path`; killed in the end.
+
+    With `records` the CSMS is killed and comes back, too: it goes on with what is in there.
+    """
     folder = Folder(path, about(charge_points, seed=seed))
     try:
         keeper = UnsweptKeeper(folder, Clock(EPOCH_S), trio.current_time(), elsewhere=disk)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run, lambda: None)
             network = BadNetwork(nursery, seed, run_errand=run_errand)
+            if records is not None:
+                network.server = Server(Central(_utc, records, None, records.earlier()))
             network.fleet = Fleet(attrs.evolve(network.fleet._surroundings, keeper=keeper), nursery)
             for number in range(1, charge_points + 1):
                 network.fleet.add(ChargePointPlan(f"CP{number}", (ConnectorPlan(),) * 2, configuration=PATIENT))
-            await network.booted()
             yield network, keeper
             disk.dead = True
             nursery.cancel_scope.cancel()
         assert keeper.failure is None
     finally:
         folder.close()
+
+
+def _utc() -> datetime:
+    return datetime.fromtimestamp(EPOCH_S, UTC) + timedelta(seconds=trio.current_time())

@@ -41,6 +41,7 @@ async def _life(path: Path, seed: int) -> None:
     disk = Disk().wears_out(draws)
     perils, looks = Perils(draws), 0
     async with kept_swarm(path, CHARGE_POINTS, seed, disk, errands(random.Random(seed))) as (network, keeper):
+        await network.booted()
         names = list(network.fleet.berths)
         network.server.latency_s = draws.choice([0.0, 0.3, 3.0, 40.0])
         async with trio.open_nursery() as asking:
