@@ -24,8 +24,10 @@ point should not have said; `rule` is a short word for counting and `transaction
 - a certificate: `bad-signing-request`, `certificate-not-taken` (the one that was sent).
 """
 
+import fcntl
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -91,6 +93,8 @@ _KINDS: dict[str, type[StartRecord | StopRecord | OddityRecord]] = {
 _BEGINNING = b'{"kind":"'
 # Longer than any record: names are at most 255 characters, details are cut by whoever writes them.
 TAIL_LENGTH = 65_536
+WAIT_S = 10.0
+"""How long another CSMS may take to let go of the records."""
 _KIND_OF = {record_type: kind for kind, record_type in _KINDS.items()}
 _FIELDS = {record_type: tuple(each.name for each in attrs.fields(record_type)) for record_type in _KINDS.values()}
 
@@ -149,6 +153,27 @@ class RecordFile:
             self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise FleetError(f"cannot write records to {path}: {error.strerror}") from None
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode) and not self._have():
+            os.close(self._descriptor)
+            raise FleetError(f"cannot write records to {path}: another CSMS does")
+
+    def _have(self) -> bool:
+        """Have the file for ourselves: two that go on with the same records would give an id twice.
+
+        One whose run was killed may still be about to end.
+        """
+        given_up_at = time.monotonic() + WAIT_S
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= given_up_at:
+                    return False
+                time.sleep(0.05)
+            except OSError:
+                return True  # no such locks on this file system
+            else:
+                return True
 
     def earlier(self) -> list[Record]:
         """What an earlier run left here; a line that a kill cut short is taken out, it was never answered for.

@@ -18,7 +18,7 @@ from fleet.observe.earlier import of_restored
 from fleet.observe.records import LINE_MAX_BYTES, Record, read_records
 from fleet.state.codec import SCHEMA
 from fleet.state.folder import RECORDS, About, Folder
-from fleet.state.keeper import StateKeeper
+from fleet.state.keeper import Returned, StateKeeper
 from fleet.version import VERSION
 
 _SEARCHED_MAX = 1000
@@ -102,14 +102,23 @@ def strays(keeper: StateKeeper, config: RunConfig, known: Sequence[ChargePointPl
             plan = plan_at(config, index)
         except ConfigurationError:
             break  # this fleet has no pattern to grow by: they came by name
-        if missing.pop(plan.id, None) is not None:
-            yield plan
+        if (returned := missing.pop(plan.id, None)) is not None:
+            yield _with_connectors(plan, returned)
         if not missing:
             return
     model = known[0]
     for name, returned in missing.items():
-        connectors = model.connectors[:1] * len(returned.memory.connectors)
-        yield attrs.evolve(model, id=name, connectors=connectors, serial_number=None)
+        yield _with_connectors(attrs.evolve(model, id=name, connectors=(), serial_number=None), returned, model)
+
+
+def _with_connectors(
+    plan: ChargePointPlan, returned: Returned, model: ChargePointPlan | None = None
+) -> ChargePointPlan:
+    """As many as it had: whoever put it up said how many."""
+    count = len(returned.memory.connectors)
+    if len(plan.connectors) == count:
+        return plan
+    return attrs.evolve(plan, connectors=(model or plan).connectors[:1] * count)
 
 
 def records_before(path: Path | None) -> int:

@@ -5,6 +5,8 @@ what it tells is written: so whatever one side knows of the other is on that oth
 """
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from trio.testing import MockClock
 from fleet.commands.impairments import Impair, NetworkFault
 from fleet.csms.records import OddityRecord, RecordFile, StartRecord, StopRecord
 from fleet.csms.records import read_records as read_own
+from fleet.errors import FleetError
 from fleet.load.keeping import records_before
 from fleet.observe.books import Books
 from fleet.observe.earlier import of_restored
@@ -114,3 +117,33 @@ def _check_records(path: Path) -> None:
         place = each.charge_point, each.connector
         assert registers.get(place, 0) == each.meter_start_wh, "a Wh that nobody was billed for, or twice"
         registers[place] = each.meter_stop_wh
+
+
+_ANOTHER = """
+import sys, time
+from pathlib import Path
+from fleet.csms.records import RecordFile
+RecordFile(Path(sys.argv[1]))
+print(".", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("lives_s", "wait_s", "had"), [(0.3, 10.0, True), (10.0, 0.2, False)])
+def test_two_csmss_never_go_on_with_the_same_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lives_s: float, wait_s: float, had: bool
+) -> None:
+    """That of a killed run has what is still in its sockets to write down; the next one waits for that."""
+    path = tmp_path / "records.jsonl"
+    monkeypatch.setattr("fleet.csms.records.WAIT_S", wait_s)
+    command = [sys.executable, "-c", _ANOTHER, str(path), str(lives_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == ".\n"
+        if had:
+            RecordFile(path).close()
+            assert other.wait() == 0
+        else:
+            with pytest.raises(FleetError, match=r"records\.jsonl: another CSMS does$"):
+                RecordFile(path)
+            other.kill()
