@@ -134,7 +134,10 @@ class ChangeAvailability(ToConnector):
 
 @frozen
 class InjectFault(ToConnector):
-    """Raise an error on the connector: it is Faulted, without energy, until cleared or for a while."""
+    """Raise an error on the connector: it is Faulted, without energy, until cleared or for a while.
+
+    But EVCommunicationError in a transaction makes it SuspendedEVSE, as it is no real error (OCPP 1.6 section 7.6).
+    """
 
     verb: ClassVar[str] = "fault"
     examples: ClassVar[tuple[str, ...]] = (

@@ -133,6 +133,8 @@ class Connector(StatusMachine):
                 return self._change_availability(message.availability, at, out)
             case InjectFault():
                 return self._inject_fault(message, at, out)
+            case ClearFault() if self._fault is None:
+                return refusal(self.number, self._status, message, self._memory.transaction is not None)
             case ClearFault():
                 self._recover(at, out)
                 return None
@@ -207,6 +209,8 @@ class Connector(StatusMachine):
             if self._status is FINISHING:
                 self._due_at = math.inf  # until the other end is out too
             return None
+        if self._locked and self._lock_failed:
+            return self._stuck("unlocked")
         if self._locked:
             return f"Cable is locked on connector {self.number}: present an id tag to unlock it"
         memory.cable, memory.ev = Cable.NONE, None
@@ -317,7 +321,11 @@ class Connector(StatusMachine):
     def _inject_fault(self, fault: InjectFault, at: float, out: Reports) -> str | None:
         if fault.error_code is ErrorCode.NO_ERROR:
             return f"A fault needs an error code other than {ErrorCode.NO_ERROR}"
-        self._fail(fault, at, out)
+        missing = fault.error_code is ErrorCode.EV_COMMUNICATION_ERROR
+        if missing and self._memory.transaction is not None and self._status is not FAULTED:
+            self._miss_car(fault, at, out)
+        else:
+            self._fail(fault, at, out)
         return None
 
     def _fail_lock(self) -> str | None:

@@ -169,6 +169,8 @@ def _in_transaction(status: ConnectorStatus) -> Rows:
         Unplug: (status, SUSPENDED_EV, SUSPENDED_EVSE, *_OVER),
         Swipe: (status, *_OVER),
         StopTransaction: _OVER,
+        InjectFault: (FAULTED, SUSPENDED_EVSE),  # the latter where it is but the car that can't be heard
+        ClearFault: IN_TRANSACTION,
         ChangeAvailability: (status,),  # takes effect when the transaction ends
         SuspendEV: (SUSPENDED_EV, SUSPENDED_EVSE),
         SuspendEVSE: (SUSPENDED_EVSE,),

@@ -21,7 +21,17 @@ from fleet.core.memory import Cable, ConnectorMemory
 from fleet.core.orders import ConnectorSettings, GrantAuthorization
 from fleet.core.plan import ConnectorPlan
 from fleet.core.reports import ConnectorReport, PowerChanged, RegisterMoved, StatusChanged
-from fleet.core.status import AVAILABLE, FAULTED, FINISHING, IN_TRANSACTION, MOVES, PREPARING, RESERVED, UNAVAILABLE
+from fleet.core.status import (
+    AVAILABLE,
+    FAULTED,
+    FINISHING,
+    IN_TRANSACTION,
+    MOVES,
+    PREPARING,
+    RESERVED,
+    SUSPENDED_EVSE,
+    UNAVAILABLE,
+)
 from fleet.core.supply import Supply
 from fleet.words import ConnectorStatus, ErrorCode, RelayFault, StopReason
 
@@ -142,7 +152,7 @@ class StatusMachine:
             self._move(PREPARING, at, out)
         elif self._status is PREPARING:
             self._end_usage(at, out)
-        elif self._status is FAULTED:
+        elif self._status is FAULTED or self._fault is not None:
             self._recover(at, out)
             if self._memory.meter.curve is not None:
                 out.append(self._power_report(at))
@@ -182,7 +192,8 @@ class StatusMachine:
         status = self._supply.flow(at)
         if status is not self._status:
             self._move(status, at, out)
-        self._due_at = self._memory.meter.ends_at
+        if self._fault is None:
+            self._due_at = self._memory.meter.ends_at
 
     def _finish(self, at: float, out: Reports) -> None:
         """Be Finishing, until a cable that stays in counts as Preparing again."""
@@ -230,14 +241,28 @@ class StatusMachine:
     def _fail(self, fault: InjectFault, at: float, out: Reports) -> None:
         """Be Faulted, or Faulted for another reason than so far."""
         known = self._fault
-        if known is None:
+        if self._status is not FAULTED:
+            self._supply.ev_unheard = False
             self._supply.open(at)
             before = self._status
             self._move(FAULTED, at, out, fault)
             self._before_fault = before
         else:
             self._fault = fault
-            if _told(fault) != _told(known):
+            if known is None or _told(fault) != _told(known):
+                out.append(self._status_report(at))
+        self._due_at = math.inf if fault.for_s is None else at + fault.for_s
+
+    def _miss_car(self, fault: InjectFault, at: float, out: Reports) -> None:
+        """The car isn't heard any more, which is no reason to be Faulted: nothing is offered (OCPP 1.6 section 7.6)."""
+        known = self._fault
+        self._supply.ev_unheard = True
+        self._supply.open(at)
+        if self._status is not SUSPENDED_EVSE:
+            self._move(SUSPENDED_EVSE, at, out, fault)
+        else:
+            self._fault = fault
+            if known is None or _told(fault) != _told(known):
                 out.append(self._status_report(at))
         self._due_at = math.inf if fault.for_s is None else at + fault.for_s
 
@@ -245,6 +270,9 @@ class StatusMachine:
         """The fault is over: be what the connector was, as far as the world still is so."""
         memory = self._memory
         before = self._before_fault
+        if self._status is not FAULTED:
+            self._hear_car(at, out)
+            return
         if self._lock_failed:
             self._locked = False
         if memory.transaction is not None:
@@ -258,6 +286,17 @@ class StatusMachine:
             self._finish(at, out)
         else:
             self._move(PREPARING, at, out)
+
+    def _hear_car(self, at: float, out: Reports) -> None:
+        """The car is heard again."""
+        self._supply.ev_unheard = False
+        self._fault = None
+        status = self._supply.flow(at)
+        if status is self._status:
+            out.append(self._status_report(at))
+        else:
+            self._move(status, at, out)
+        self._due_at = self._memory.meter.ends_at
 
     def _jams(self, at: float, out: Reports) -> bool:
         """The lock is to move: whether it fails to, which makes the connector Faulted."""

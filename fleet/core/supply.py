@@ -31,7 +31,7 @@ class Supply:
 
     `limit_w` bends what the connector offers, None for its own limit; `profile_w` is what charging profiles leave of it
     (OCPP 1.6 section 3.13), in a transaction or before one; `cap_wh` is what has passed the meter when the
-    charge point stops offering, inf for never.
+    charge point stops offering, inf for never; a car that is `ev_unheard` is offered nothing.
     """
 
     plan: ConnectorPlan
@@ -40,11 +40,12 @@ class Supply:
     profile_w: float = math.inf
     ev_suspended: bool = False
     evse_suspended: bool = False
+    ev_unheard: bool = False
     cap_wh: float = math.inf
 
     def reset(self) -> None:
         """A new transaction: nobody has suspended anything yet."""
-        self.ev_suspended = self.evse_suspended = False
+        self.ev_suspended = self.evse_suspended = self.ev_unheard = False
         self.cap_wh = math.inf
 
     def flow(self, at: float) -> ConnectorStatus:
@@ -108,7 +109,7 @@ class Supply:
 
     def offered_w(self, passed_wh: float) -> float:
         """The power that the charge point offers when so much has passed the meter, in W."""
-        if self.evse_suspended or passed_wh >= self.cap_wh - ROUNDING_WH:
+        if self.evse_suspended or self.ev_unheard or passed_wh >= self.cap_wh - ROUNDING_WH:
             return 0.0
         own_w = min(self.plan.power_max_w, self.profile_w)
         return own_w if self.limit_w is None else min(own_w, self.limit_w)

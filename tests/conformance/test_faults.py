@@ -11,8 +11,11 @@ from fleet.commands.vocabulary import (
     ClearFault,
     InjectFault,
     PlugIn,
+    Resume,
+    SetPower,
     StartTransaction,
     StopTransaction,
+    SuspendEVSE,
     Swipe,
     UnlockConnector,
     Unplug,
@@ -109,6 +112,89 @@ async def test_tc_041_cs_a_transaction_can_be_stopped_while_the_fault_lasts(auto
         await s.do(1, Unplug())
         await s.do(1, ClearFault())
         await s.expect("1:Available")
+
+
+UNHEARD = "1:SuspendedEVSE EVCommunicationError"
+
+
+async def test_a_car_that_is_not_heard_suspends_the_energy_and_is_no_reason_to_be_faulted(autojump_clock: Any) -> None:
+    """OCPP 1.6 section 7.6: it should go to the SuspendedEVSE state."""
+    async with stage() as s:
+        transaction_id = await s.charge()
+        await trio.sleep(HOUR_S)
+        await s.do(1, InjectFault(ErrorCode.EV_COMMUNICATION_ERROR, "no pilot", "E7"))
+        (told,) = await s.expect(UNHEARD, quiet_s=HOUR_S)
+        assert (told.payload["info"], told.payload["vendorErrorCode"]) == ("no pilot", "E7")
+        await s.do(1, ClearFault())
+        (heard,) = await s.expect("1:Charging", quiet_s=HOUR_S)
+        assert heard.payload["errorCode"] == "NoError"
+        await s.do(1, Swipe("TAG"))
+        stop, _ = await s.expect("StopTransaction", "1:Finishing")
+        assert stop.payload["transactionId"] == transaction_id
+        assert stop.payload["meterStop"] == pytest.approx(2 * POWER_W, abs=10)
+
+
+async def test_a_car_that_is_not_heard_for_a_while_charges_on_by_itself(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge()
+        await s.do(1, InjectFault(ErrorCode.EV_COMMUNICATION_ERROR, for_s=60))
+        await s.expect(UNHEARD)
+        # Another limit meanwhile brings neither the power nor the car back.
+        await s.do(1, SetPower(3_000))
+        await s.expect(within_s=0, quiet_s=50)
+        await s.expect("1:Charging", within_s=20)
+
+
+async def test_a_transaction_that_ends_while_its_car_is_not_heard_leaves_nothing_to_the_next(
+    autojump_clock: Any,
+) -> None:
+    async with stage() as s:
+        await s.charge()
+        await s.do(1, InjectFault(ErrorCode.EV_COMMUNICATION_ERROR))
+        await s.expect(UNHEARD)
+        await s.do(1, Swipe("TAG"))
+        _, finishing = await s.expect("StopTransaction", "1:Finishing")
+        assert finishing.payload["errorCode"] == "NoError"
+        await s.do(1, Unplug())
+        await s.expect("1:Available")
+        assert await s.ask(1, ClearFault()) is not None
+        await s.charge()
+
+
+async def test_a_fault_that_is_one_weighs_more_than_a_car_that_is_not_heard(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge()
+        await s.do(1, InjectFault(ErrorCode.EV_COMMUNICATION_ERROR))
+        await s.do(1, InjectFault(ErrorCode.GROUND_FAILURE))
+        await s.do(1, InjectFault(ErrorCode.EV_COMMUNICATION_ERROR))
+        await s.expect(UNHEARD, "1:Faulted GroundFailure", "1:Faulted EVCommunicationError")
+        await s.do(1, ClearFault())
+        await s.expect("1:Charging")
+
+
+async def test_a_charge_point_that_offers_nothing_tells_of_a_car_that_is_not_heard_all_the_same(
+    autojump_clock: Any,
+) -> None:
+    async with stage() as s:
+        await s.charge()
+        await s.do(1, SuspendEVSE())
+        await s.expect("1:SuspendedEVSE")
+        await s.do(1, InjectFault(ErrorCode.EV_COMMUNICATION_ERROR))
+        await s.expect(UNHEARD)
+        await s.do(1, Resume())
+        await s.do(1, SuspendEVSE())
+        await s.expect(within_s=0, quiet_s=60)
+        await s.do(1, ClearFault())
+        await s.expect("1:SuspendedEVSE")
+
+
+async def test_a_cable_whose_lock_failed_is_let_go_by_no_id_tag(autojump_clock: Any) -> None:
+    async with stage() as s:
+        await s.charge()
+        await s.do(1, FailLock())
+        await s.do(1, Swipe("TAG"))
+        await s.expect("StopTransaction", LOCK_FAILED)
+        assert await s.ask(1, Unplug()) == "Connector 1 cannot be unlocked: ConnectorLockFailure"
 
 
 async def test_an_emergency_stop_says_so(autojump_clock: Any) -> None:
