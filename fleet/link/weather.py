@@ -321,16 +321,14 @@ class Weather(trio.abc.Stream):
         below: trio.abc.Stream = self.transport_stream
         while isinstance(below, trio.SSLStream):
             below = below.transport_stream
-        if not self._dead or not isinstance(below, trio.SocketStream):
-            return False
-        if NetworkFault.HALF_OPEN not in self._faults.on:
+        if self._dead and isinstance(below, trio.SocketStream):
+            # Once for all: what is closed is asked to close again.
+            self._dead = False
             reset_on_close(below)
-            return False
-        if not self._lies:
-            self._lies = True
-            reset_on_close(below)
-            self._faults.leave_lying(below.socket.close)
-        return True
+            if NetworkFault.HALF_OPEN in self._faults.on:
+                self._lies = True
+                self._faults.leave_lying(below.socket.close)
+        return self._lies
 
     def _see_whether_dead(self) -> None:
         """Half-open or not; and where the other side is back, what lies in the buffer tells it of us."""

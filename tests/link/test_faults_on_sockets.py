@@ -185,6 +185,30 @@ async def test_a_csms_is_not_told_that_a_half_open_connection_is_given_up_until_
                 await trio.sleep(0.01)
 
 
+@pytest.mark.parametrize("tls", [False, True])
+async def test_what_was_sent_on_a_half_open_connection_finds_it_out_once_the_fault_is_over(
+    lab: ModuleType, tls: bool
+) -> None:
+    seen: list[Watched] = []
+    async with (
+        lab.listening(echoing(lab, seen, tls=tls)) as port,
+        lab.running(endpoint(port, tls=tls), limits=lab.UNHURRIED, backoff=lab.NO_WAIT, up_size=10_000) as link,
+    ):
+        await link.next(LinkUp)
+        link.order("said")
+        assert await link.next(FrameReceived) == FrameReceived("said")
+        link.order(ImpairLink(Impair(NetworkFault.HALF_OPEN)))
+        link.order("never heard")
+        await trio.sleep(0.05)
+        assert seen[0].ending == ""
+        link.order(MendLink(NetworkFault.HALF_OPEN))
+        assert (await link.next(LinkDown)).reason == "reset"
+        await link.next(LinkUp)
+        link.order("again")
+        assert await link.next(FrameReceived) == FrameReceived("again")
+        assert seen[0].ending == "reset"
+
+
 async def test_of_many_half_open_connections_the_oldest_come_to_their_end(lab: ModuleType) -> None:
     seen: list[Watched] = []
     impatient = evolve(lab.UNHURRIED, pong_s=0.05)
