@@ -11,8 +11,10 @@ from typing import Any, TypeVar, cast
 import trio
 from attrs import define
 from counterparts.certificates import pki, security
+from counterparts.pki import Party
 from counterparts.world import KeepingObserver
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from fleet.actors.fleet import Fleet, Surroundings
 from fleet.clock import Clock
@@ -41,6 +43,8 @@ from fleet.ocpp.v16_security import (
     InstallCertificateResponse,
     SecurityEventNotificationRequest,
 )
+from fleet.pki.authority import Authority, Identity, Validity
+from fleet.pki.folder import write
 from fleet.pki.layout import Layout
 from fleet.words.security import CertificateUse
 
@@ -113,8 +117,11 @@ class Home:
 
 
 @asynccontextmanager
-async def home(layout: Layout, authority: Layout | None = None, **csms: Any) -> AsyncIterator[Home]:
-    """A charge point with the files of this PKI; `authority` signs what it asks for, which may be another's root."""
+async def home(layout: Layout, authority: Layout | None = None, **keys: str) -> AsyncIterator[Home]:
+    """A charge point with the files of this PKI and these configuration keys.
+
+    `authority` signs what it asks for, which may be another's root.
+    """
     async with trio.open_nursery() as nursery, Errands() as errands:
         records: list[Record] = []
         gate = Watchful(security(layout, 3))
@@ -125,8 +132,10 @@ async def home(layout: Layout, authority: Layout | None = None, **csms: Any) -> 
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         server.host, server.port = "localhost", listeners[0].socket.getsockname()[1]
         nursery.start_soon(trio.serve_listeners, server.serve_stream, listeners)
-        settings = {"url": server.url, "tls": str(layout.folder), "backoff_base": "0.05s", **csms}
-        config: RunConfig = structure({"csms": settings, "charge_points": [{"count": 1}]}, "test")
+        settings = {"url": server.url, "tls": str(layout.folder), "backoff_base": "0.05s"}
+        config: RunConfig = structure(
+            {"csms": settings, "charge_points": [{"count": 1, "configuration": keys}]}, "test"
+        )
         links = WebSocketLinks(config.csms.url, config.csms, 1, Dialect16.subprotocol)
         observer = KeepingObserver()
         surroundings = Surroundings(1, Clock.system(), Dialect16(), observer, links, run_errand=errands.run)
@@ -228,6 +237,26 @@ async def test_a_root_that_was_installed_vouches_for_the_csms_as_long_as_it_is_t
         await at.reconnect()
         await at.until(lambda: at.told(ConnectFailed))
         assert at.told(ConnectFailed)[-1].detail.startswith("certificate not trusted: ")
+
+
+async def test_a_root_that_the_former_one_signed_takes_its_place(tmp_path: Path) -> None:
+    former = pki(tmp_path / "former", CP)
+    key = serialization.load_pem_private_key(former.root_key.read_bytes(), None)
+    signed = Party(x509.load_pem_x509_certificate(former.root.read_bytes()), key).issue("Next", authority=True)
+    pem = signed.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    following = write(Authority.of(Identity(signed.pem.encode(), pem), Validity.of_days(1)), tmp_path / "next", ())
+    async with home(former, AdditionalRootCertificateCheck="true") as at:
+        stranger = pki(tmp_path / "stranger")
+        for root, status in ((stranger, "Rejected"), (following, "Accepted")):
+            response = await at.call(
+                InstallCertificateRequest(CertificateUse.CENTRAL_SYSTEM_ROOT, root.root.read_text())
+            )
+            assert response.status == status
+        now_with(at, following, former)
+        await at.reconnect()
+        await at.until_connected(2)
 
 
 async def test_a_csms_that_could_not_be_trusted_is_told_so_once_it_is_trusted_again(tmp_path: Path) -> None:
