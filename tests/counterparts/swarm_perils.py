@@ -73,7 +73,7 @@ class Perils:
                 [PlugIn(pick(CARS))],
                 [SuspendEV()],
                 [Resume()],
-                [SetEV(0.9)],
+                [SetEV(pick([0.9, None]), power_max_w=pick([None, 900.0, 5_000.0]))],
             ]
         )
         return [(connector, each) for each in happens]

@@ -24,6 +24,7 @@ from fleet.core.reports import (
     ObservedReport,
     PowerChanged,
     PoweredUp,
+    PowerLimited,
     Registered,
     RegisterMoved,
     Restarted,
@@ -79,6 +80,7 @@ class Rules:
     _known: set[tuple[str, str]] = field(factory=set)
     _in_flight: dict[str, tuple[str, float]] = field(factory=dict)
     _rejected: set[str] = field(factory=set)
+    _limits: dict[tuple[str, int], PowerLimited] = field(factory=dict)
 
     def report(self, charge_point: str, report: ObservedReport) -> None:
         """Look at one fact."""
@@ -91,6 +93,10 @@ class Rules:
                 self._stopped(charge_point, report)
             case MeterSampled() | PowerChanged():
                 self._register(charge_point, report.connector, report.register_wh)
+                if isinstance(report, PowerChanged):
+                    self._power(charge_point, report)
+            case PowerLimited():
+                self._limits[charge_point, report.connector] = report
             case RegisterMoved():
                 self._registers[charge_point, report.connector] = report.is_wh
             case FrameSent():
@@ -108,6 +114,8 @@ class Rules:
                 for place in [place for place in self._statuses if place[0] == charge_point]:
                     del self._statuses[place]
                 self._in_flight.pop(charge_point, None)
+                for place in [place for place in self._limits if place[0] == charge_point]:
+                    del self._limits[place]
                 if isinstance(report, Restarted) and report.crashed and INJECTED not in (report.cause or ""):
                     self.wrong.append(f"{charge_point} crashed: {report.cause}")
             case GivenUp():
@@ -153,6 +161,14 @@ class Rules:
         if self._running.pop(place, None) != report.transaction:
             self.wrong.append(f"{place} stopped {report.transaction}, which was not running")
         self._register(*place, report.meter_stop_wh)
+
+    def _power(self, charge_point: str, report: PowerChanged) -> None:
+        limited = self._limits.get((charge_point, report.connector))
+        # What changed in the instant in which the limit came may have been told after it.
+        if limited is None or limited.power_w is None or report.at <= limited.at:
+            return
+        if report.power_w > limited.power_w + 1e-3:
+            self.wrong.append(f"{charge_point}: {report} is more than {limited}")
 
     def _register(self, charge_point: str, connector: int, register_wh: float) -> None:
         place = charge_point, connector

@@ -195,7 +195,7 @@ def lived(seed: int) -> Swarm:
         raise
 
 
-BLOCK = 20
+BLOCK = 10
 MET: Counter[object] = Counter()
 """What the lives so far have met: requests that were answered with a result, and faults that lay on a link."""
 

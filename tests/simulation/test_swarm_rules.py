@@ -13,7 +13,9 @@ from fleet.core.reports import (
     GivenUp,
     LinkDown,
     MeterSampled,
+    PowerChanged,
     PoweredUp,
+    PowerLimited,
     Reading,
     Registered,
     RegisterMoved,
@@ -67,6 +69,7 @@ def wrong(*reports: Any) -> list[str]:
         ([Restarted(1.0, True, "a bug")], "crashed: a bug"),
         ([GivenUp(1.0, "crashed too often")], "given up"),
         ([MessageLost("StopTransaction", "T1", "3 attempts", 1.0)], "gave up StopTransaction of T1"),
+        ([PowerLimited(1, 1.0, 3_000.0), PowerChanged(1, 2.0, 3_001.0, 0.0)], "is more than PowerLimited"),
         ([Drained(1.0, 2)], "2 messages undelivered"),
     ],
 )
@@ -85,6 +88,10 @@ def test_a_broken_rule_is_found(reports: list[Any], complaint: str) -> None:
         [FrameSent(CALL, 1.0), FrameSeen("[", 2.0), FrameSent(CALL, 31.0)],
         [FrameSent(CALL, 1.0), LinkDown("cut"), FrameSent(CALL, 3.0)],
         [FrameSent(CALL, 1.0), FrameSent('[3,"b",{}]', 2.0)],
+        [PowerLimited(1, 1.0, 3_000.0), PowerChanged(1, 1.0, 7_200.0, 0.0), PowerChanged(1, 1.0, 3_000.0, 0.0)],
+        [PowerLimited(1, 1.0, 3_000.0), PowerLimited(1, 2.0, None), PowerChanged(1, 3.0, 7_200.0, 0.0)],
+        [PowerLimited(1, 1.0, 3_000.0), PoweredUp(2.0), PowerChanged(1, 3.0, 7_200.0, 0.0)],
+        [Restarted(1.0, True, "RuntimeError: crash injected into connector 1")],
     ],
 )
 def test_what_only_looks_wrong_is_let_pass(reports: list[Any]) -> None:
