@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
 from fleet.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, ConfigurationError, FleetError
-from fleet.output import guard
+from fleet.output import guard, guard_errors
 from fleet.version import VERSION
 
 
@@ -128,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # From the first moment on a SIGTERM is what a SIGINT is; a run handles both itself once it stands.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     output = guard()
+    guard_errors()
     try:
         code = _main(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

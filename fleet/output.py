@@ -1,15 +1,18 @@
-"""Standard output that may be lost: a pipe whose reader went, a disk that is full, an alphabet that is too small.
+"""Standard output and error that may be lost: a pipe whose reader went or doesn't read, a disk that is full.
 
 What people read must not decide what a fleet does: the first write that fails mutes the output for good and tells
 whoever asked to know. A terminal is left alone; it isn't lost by writing to it. Where the locale's encoding has no
 such character, another one stands in its place: after eight hours a tick that Latin-1 doesn't know must not take the
-result away.
+result away. And whoever starts `fleet connect` with a pipe for the log, and never reads it, would stop the charge point
+as soon as the pipe is full: what doesn't fit is left out instead.
 """
 
 import codecs
 import errno
 import io
 import os
+import select
+import stat
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -90,6 +93,62 @@ def guard() -> Output | None:
     output = Output(sys.stdout)
     sys.stdout = output
     return output
+
+
+class Unhurried:
+    """A text stream into a pipe that waits for a reader once and briefly, and from then on leaves out what has no room.
+
+    The first line that finds room again is preceded by one that says so.
+    """
+
+    def __init__(self, stream: TextIO, patience_s: float = 1.0) -> None:
+        self._stream = stream
+        self._patience_s = patience_s
+        self._room = select.poll()
+        self._room.register(stream.fileno(), select.POLLOUT)
+        self._line = ""
+        self._left_out = False
+
+    def write(self, text: str) -> int:
+        self._line += text
+        if "\n" in text:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        line, self._line = self._line, ""
+        if line and self._left_out and self._fits(_GAP):
+            self._left_out = False
+        if not self._left_out:
+            self._left_out = not self._fits(line)
+
+    def _fits(self, text: str) -> bool:
+        """Write it, as far as nothing has to be waited for in vain."""
+        data = text.encode(self._stream.encoding, "backslashreplace")
+        # A pipe that is ready has room for so many bytes at once.
+        for start in range(0, len(data), select.PIPE_BUF):
+            if not self._room.poll(0 if self._left_out else self._patience_s * 1000):
+                return False
+            os.write(self._stream.fileno(), data[start : start + select.PIPE_BUF])
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_GAP = "\nfleet: lines are missing here, which nobody read in time\n"
+
+
+def guard_errors() -> None:
+    """Put an `Unhurried` in the place of standard error where that is a pipe or a socket."""
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        try:
+            mode = os.fstat(sys.stderr.fileno()).st_mode
+        except OSError:
+            return  # a stand-in that has no file
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            sys.stderr.flush()
+            sys.stderr = Unhurried(sys.stderr)
 
 
 def reader_is_gone(error: OSError) -> bool:
