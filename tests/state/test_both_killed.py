@@ -4,6 +4,7 @@ That is `fleet run --state` with its own CSMS. A record is written before its an
 what it tells is written: so whatever one side knows of the other is on that other's disk.
 """
 
+import math
 import random
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from counterparts.swarm_perils import RECOVERY, Perils
 from trio.testing import MockClock
 
 from fleet.commands.impairments import Impair, NetworkFault
-from fleet.csms.records import OddityRecord, RecordFile, StartRecord, StopRecord
+from fleet.csms.records import OddityRecord, Record, RecordFile, StartRecord, StopRecord
 from fleet.csms.records import read_records as read_own
 from fleet.errors import FleetError
 from fleet.load.keeping import records_before
@@ -41,7 +42,7 @@ async def _history(tmp_path: Path, seed: int) -> None:
     for kill in range(KILLS + 1):
         last = kill == KILLS
         before = records_before(path)
-        records = RecordFile(path)
+        records = Fuse(path)
         disk = Disk().wears_out(draws)
         async with kept_swarm(tmp_path / "state", CHARGE_POINTS, seed, disk, records=records) as (network, keeper):
             network.server.latency_s = draws.choice([0.0, 0.02, 0.3])
@@ -49,12 +50,29 @@ async def _history(tmp_path: Path, seed: int) -> None:
                 await _leave(network)
                 _check_balance(network, keeper, path, before)
             else:
-                with trio.move_on_after(10 ** draws.uniform(-1, 3)):
+                records.lit_at = trio.current_time() + 10 ** draws.uniform(-1, 3)
+                records.after_s = draws.choice([0.0, 0.001, 0.01, 0.03, 0.1])
+                with records.scope:
                     await _live(network, draws)
         records.close()
         if draws.random() < 0.5:
             _tear(path)
     _check_records(path)
+
+
+class Fuse(RecordFile):
+    """Kills both some instants after a record was written, the first after a while."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.lit_at = math.inf
+        self.after_s = 0.0
+        self.scope = trio.CancelScope()
+
+    def __call__(self, record: Record) -> None:
+        super().__call__(record)
+        if trio.current_time() >= self.lit_at:
+            self.scope.deadline = min(self.scope.deadline, trio.current_time() + self.after_s)
 
 
 async def _live(network: BadNetwork, draws: random.Random) -> None:
