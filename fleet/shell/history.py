@@ -1,8 +1,8 @@
 """The lines that were typed, across runs.
 
-They are kept under the user's state directory, which only its owner may read, because a line may hold a password; a
-line that begins with a space isn't kept at all, as in other shells. Without a writable directory the lines of this run
-are all there is.
+They are kept under the user's state directory, which only its owner may read, because a line may hold what nobody can
+tell to be a password. One that is told to hold one isn't kept at all, nor is a line that begins with a space, as in
+other shells. Without a writable directory the lines of this run are all there is.
 """
 
 import os
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from fleet.observe.redaction import redacted_line
 
 LINES_MAX = 10_000
 """Lines that are kept; the oldest go first, when a shell starts."""
@@ -28,7 +30,7 @@ class LineHistory(FileHistory):
 
     def store_string(self, string: str) -> None:
         """Keep a line, if that is possible: a full disk is no reason to end the shell."""
-        if string.startswith(" ") or not string.strip():
+        if string.startswith(" ") or not string.strip() or redacted_line(string) != string:
             return
         try:
             super().store_string(string)

@@ -61,3 +61,11 @@ def test_it_keeps_the_newest_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert lines(tmp_path / "history") == ["line 7", "line 8", "line 9"]
     assert (tmp_path / "history").read_text().count("+line") == 3
     assert os.stat(tmp_path / "history").st_mode & 0o777 == 0o600
+
+
+def test_a_line_with_a_password_is_not_kept(tmp_path: Path) -> None:
+    first = open_history(tmp_path / "history")
+    first.append_string("set CP1 AuthorizationKey a-password-to-keep-secret")
+    first.append_string("get CP1 AuthorizationKey")
+    assert lines(tmp_path / "history") == ["get CP1 AuthorizationKey"]
+    assert "a-password" not in (tmp_path / "history").read_text()
