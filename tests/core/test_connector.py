@@ -1,5 +1,7 @@
 """A connector's conduct, as transcripts: what it is told, what it says, in which order."""
 
+import math
+
 import pytest
 from counterparts.connector_bench import Bench
 
@@ -70,6 +72,14 @@ def test_preparing_comes_exactly_two_seconds_after_finishing(charging: Bench) ->
     finishing, preparing = [r for r in charging.reports if isinstance(r, StatusChanged)][-2:]
     assert (finishing.status, preparing.status) == (ConnectorStatus.FINISHING, ConnectorStatus.PREPARING)
     assert preparing.at - finishing.at == 2.0
+
+
+def test_where_a_cable_may_stay_in_it_is_finishing_until_somebody_does_something() -> None:
+    bench = Bench(ConnectorPlan(finishing_s=math.inf))
+    bench.hear(PlugIn(), StartTransaction("TAG"), StopTransaction())
+    assert bench.wait(86_400) == []
+    assert bench.status is ConnectorStatus.FINISHING
+    assert bench.hear(Unplug()) == ["Available", "unplugged"]
 
 
 def test_unplugging_during_a_transaction_is_blocked(charging: Bench) -> None:
