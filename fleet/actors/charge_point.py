@@ -46,6 +46,7 @@ from fleet.core.reports import (
     FrameReceived,
     FrameSeen,
     FrameSent,
+    IdTagRefused,
     LinkReport,
     ObservedReport,
     PowerChanged,
@@ -63,7 +64,15 @@ GOODBYE_TIMEOUT_S = 5.0
 
 UNOBSERVED = frozenset({FrameReceived, Instruct, Answered, ErrandEnded})
 """Messages that are no facts about the fleet: frames become facts when they are understood."""
-OF_CONNECTORS = (*OF_TRANSACTIONS, StatusChanged, CableChanged, AuthorizationRequested, PowerChanged, RegisterMoved)
+OF_CONNECTORS = (
+    *OF_TRANSACTIONS,
+    StatusChanged,
+    CableChanged,
+    AuthorizationRequested,
+    IdTagRefused,
+    PowerChanged,
+    RegisterMoved,
+)
 
 RunLink = Callable[[Mailbox[LinkOrder], Address[LinkReport]], Awaitable[None]]
 ErrandRunner = Callable[[Errand], Awaitable[Outcome]]

@@ -150,6 +150,7 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
     reports.StatusChanged: (logging.INFO, _status),
     reports.CableChanged: (logging.INFO, lambda report: f"cable {'plugged in' if report.plugged else 'taken out'}"),
     reports.AuthorizationRequested: (logging.INFO, lambda report: f"id tag {report.id_tag} presented"),
+    reports.IdTagRefused: (logging.INFO, lambda report: f"id tag {report.id_tag} refused: {report.reason}"),
     reports.TransactionStarted: (
         logging.INFO,
         lambda report: f"transaction started for {report.id_tag}, meter at {report.meter_start_wh} Wh",

@@ -59,6 +59,7 @@ from fleet.core.reports import (
     ConnectFailed,
     ConnectorReport,
     FrameReceived,
+    IdTagRefused,
     LinkDown,
     LinkReport,
     LinkUp,
@@ -74,7 +75,7 @@ from fleet.core.reports import (
 )
 from fleet.core.upkeep import Upkeep
 from fleet.ocpp.exchange import Called, Completed, Event, Exchange, Failed, Lost, Outgoing, Rejected, Send, Violated
-from fleet.words import AuthorizationStatus, Availability
+from fleet.words import Availability
 
 ChargePointMessage = Instruct | ConnectorReport | LinkReport | ErrandEnded
 
@@ -219,7 +220,7 @@ class ChargePoint:
                 reconnection.connect_failed(self, message)
             case PowerChanged():
                 charging_limits.refresh(self, now)
-            case RegisterMoved():
+            case IdTagRefused() | RegisterMoved():
                 pass  # for observers only
             case ErrandEnded():
                 maintenance.ended(self, message, now)
@@ -272,9 +273,6 @@ class ChargePoint:
 
     def order(self, connector: int, order: ConnectorCommand | ConnectorOrder, token: int | None = None) -> None:
         """Tell a connector what this charge point wants of it; with a token its answer comes back."""
-        if type(order) is GrantAuthorization and self.ending is not None:
-            # Who is on the way down begins nothing that it couldn't bring to an end.
-            order = DenyAuthorization(order.id_tag, AuthorizationStatus.INVALID)
         if type(order) is GrantAuthorization:
             views.granted(self.views[connector])
         elif type(order) is DenyAuthorization:

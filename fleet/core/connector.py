@@ -53,7 +53,7 @@ from fleet.core.orders import (
     StopEnergy,
     TakeReading,
 )
-from fleet.core.reports import AuthorizationRequested, CableChanged, RegisterMoved
+from fleet.core.reports import AuthorizationRequested, CableChanged, IdTagRefused, RegisterMoved
 from fleet.core.reservation import Reservation
 from fleet.core.status import (
     AVAILABLE,
@@ -84,7 +84,7 @@ class Connector(StatusMachine):
         """Take an order: what was refused of it, None when done, and the facts in wire order.
 
         A refused order changes nothing, unless what refused it was a lock that jams just now; other reports beside a
-        refusal are of what was due before.
+        refusal are of what was due before, and that a grant came to nothing, which whoever presented the tag must see.
         """
         out: Reports = []
         if self.deadline <= now:
@@ -94,12 +94,17 @@ class Connector(StatusMachine):
         if memory.stray_wh is not None:
             self._tell_stray(now, out)
         if targets is None:
-            return refusal(self.number, self._status, message, memory.transaction is not None), out
+            unheard = refusal(self.number, self._status, message, memory.transaction is not None)
+            if type(message) is GrantAuthorization:
+                out.append(IdTagRefused(self.number, now, message.id_tag, unheard))
+            return unheard, out
         was_plugged = memory.cable is Cable.PLUGGED
         power_before_w, ev_before = memory.meter.power_w(now), memory.ev
         refused = self._obey(message, now, out)
         if refused is None and self._status not in targets:
             raise IllegalMove(f"connector {self.number}: {type(message).__name__} led to {self._status}")
+        if refused is not None and type(message) is GrantAuthorization:
+            out.append(IdTagRefused(self.number, now, message.id_tag, refused))
         is_plugged = memory.cable is Cable.PLUGGED
         if is_plugged is not was_plugged:
             out.append(CableChanged(self.number, now, is_plugged))

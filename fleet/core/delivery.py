@@ -14,7 +14,7 @@ from fleet.core import service_local, service_reservation
 from fleet.core.answers import TransactionAccepted, TransactionClosed
 from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered
 from fleet.core.orders import BindTransaction, StopEnergy
-from fleet.core.reports import MeterSampled, TransactionStarted, TransactionStopped
+from fleet.core.reports import IdTagRefused, MeterSampled, TransactionStarted, TransactionStopped
 from fleet.words import AuthorizationStatus, ReadingContext, StopReason
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def accepted(charge_point: ChargePoint, outgoing: Outgoing, answer: TransactionA
     charge_point.order(connector, BindTransaction(key, answer.transaction_id, info.parent_id_tag))
     if info.status is AuthorizationStatus.ACCEPTED:
         return
+    charge_point.observe(IdTagRefused(connector, now, report.id_tag, info.status))
     configuration = charge_point.configuration
     if configuration.stop_transaction_on_invalid_id:
         charge_point.order(connector, StopTransaction(StopReason.DE_AUTHORIZED))

@@ -17,10 +17,11 @@ from attrs import frozen
 from fleet.commands.vocabulary import Authorize, ForceStatus, SendBoot, SendDataTransfer, SendHeartbeat, SendRaw
 from fleet.core import service_local
 from fleet.core.answers import CentralAnswer, IdTagJudged
-from fleet.core.reports import StatusChanged
+from fleet.core.reports import IdTagRefused, StatusChanged
 from fleet.ocpp.converter import unstructure
 from fleet.ocpp.exchange import BOOT, Completed, Failed, Outgoing
 from fleet.ocpp.frame import Call, pack
+from fleet.words import AuthorizationStatus
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
@@ -83,6 +84,8 @@ def completed(
         case IdTagJudged(info=info):
             if dictator.id_tag is not None:
                 service_local.learn(charge_point, dictator.id_tag, info, now)
+                if info.status is not AuthorizationStatus.ACCEPTED:
+                    charge_point.observe(IdTagRefused(0, now, dictator.id_tag, info.status))
             value = info.status
         case _:
             value = unstructure(event.response) or None

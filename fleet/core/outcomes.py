@@ -54,7 +54,7 @@ def completed(charge_point: ChargePoint, event: Completed, now: float) -> None:
             if dictator is None:
                 request = cast(AuthorizationRequested, context)
                 service_local.learn(charge_point, request.id_tag, answer.info, now)
-                admission.answered(charge_point, request, answer.info)
+                admission.answered(charge_point, request, answer.info, now)
         case TransactionAccepted():
             delivery.accepted(charge_point, outgoing, answer, now)
         case TransactionClosed():

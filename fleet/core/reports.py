@@ -78,6 +78,19 @@ class AuthorizationRequested:
 
 
 @frozen
+class IdTagRefused:
+    """An id tag that was presented, by somebody here or by the CSMS, gets nowhere; `reason` is one line for people.
+
+    Connector 0: the tag was only asked about.
+    """
+
+    connector: int
+    at: float
+    id_tag: str
+    reason: str
+
+
+@frozen
 class TransactionStarted:
     """Energy is offered to an id tag; `meter_start_wh` is the whole register, as reported to the CSMS.
 
@@ -158,6 +171,7 @@ ConnectorReport = (
     StatusChanged
     | CableChanged
     | AuthorizationRequested
+    | IdTagRefused
     | TransactionStarted
     | TransactionStopped
     | MeterSampled

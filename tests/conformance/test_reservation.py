@@ -18,6 +18,7 @@ from fleet.commands.vocabulary import (
     Swipe,
     Unplug,
 )
+from fleet.core.reports import IdTagRefused
 from fleet.words import Availability
 
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
@@ -392,6 +393,8 @@ async def test_offline_the_reservation_holds_and_is_told_of_later(autojump_clock
         await s.do(1, PlugIn())
         await s.do(1, Swipe("OTHER"))
         await trio.sleep(1)
+        refused = [report.reason for report in s.reports if isinstance(report, IdTagRefused)]
+        assert refused == ["Connector 1 is Reserved for another id tag"]
         await s.do(1, Swipe("TAG"))
         s.go_online()
         await s.until("StartTransaction")

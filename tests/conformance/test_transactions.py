@@ -11,6 +11,7 @@ from counterparts.script import id_tag_info, stage, utc
 
 from fleet.commands.vocabulary import PlugIn, Resume, SuspendEV, SuspendEVSE, Swipe, Unplug
 from fleet.core.plan import ConnectorPlan
+from fleet.core.reports import IdTagRefused
 from fleet.words import CableEnd
 
 OUT_OF_THE_CAR = Unplug(CableEnd.EV)
@@ -229,6 +230,11 @@ async def test_tc_069_cs_nobody_else_stops_the_transaction(autojump_clock: Any, 
         await s.charge(1, "MUM")
         await s.do(1, Swipe("STRANGER"))
         await s.expect("Authorize", quiet_s=300)
+        # The specification has no message for it, so that only whoever watches can know.
+        (refused,) = [report for report in s.reports if isinstance(report, IdTagRefused)]
+        blocked = judged["idTagInfo"]["status"] == "Blocked"
+        assert refused.id_tag == "STRANGER"
+        assert refused.reason == ("Blocked" if blocked else "Connector 1 already has an active transaction")
 
 
 async def test_tc_069_cs_two_tags_without_a_parent_have_no_parent_in_common(autojump_clock: Any) -> None:

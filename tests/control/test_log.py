@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.control.log import Log, logger, start_logging
-from fleet.core.reports import CredentialsSettled, PowerLimited, ProtocolViolated, RequestRefused
+from fleet.core.reports import CredentialsSettled, IdTagRefused, PowerLimited, ProtocolViolated, RequestRefused
 
 
 @pytest.fixture
@@ -34,6 +34,13 @@ def test_which_credentials_it_is_let_in_with_is_told(log: Log, capsys: pytest.Ca
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("CP1 let in with the new credentials, security profile 2")
     assert second.endswith("CP1 not let in with the new credentials: keeps the old, security profile 2")
+
+
+def test_an_id_tag_that_is_refused_is_told_with_the_reason(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    logger.setLevel(logging.INFO)
+    log.report("CP1", IdTagRefused(1, 1.0, "TAG2", "Blocked"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("CP1/1 id tag TAG2 refused: Blocked")
 
 
 def test_what_limits_the_power_and_why_a_profile_was_refused_is_told(

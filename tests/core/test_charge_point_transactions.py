@@ -3,9 +3,10 @@
 import pytest
 from counterparts.charge_point_bench import ACCEPTED, Bench
 
-from fleet.commands.vocabulary import Drain, Reset, StopTransaction
+from fleet.commands.vocabulary import Authorize, Drain, Reset, StopTransaction
 from fleet.core.delivery_reports import MessageLost, TransactionBound, TransactionDelivered
 from fleet.core.effects import CloseLink, Finish, Restart
+from fleet.core.instructions import Instruct
 from fleet.core.orders import (
     ApplySettings,
     BindTransaction,
@@ -13,7 +14,7 @@ from fleet.core.orders import (
     GrantAuthorization,
     StopEnergy,
 )
-from fleet.core.reports import AuthorizationRequested, Drained, MeterSampled, Reading, SampledValue
+from fleet.core.reports import AuthorizationRequested, Drained, IdTagRefused, MeterSampled, Reading, SampledValue
 from fleet.words import (
     AuthorizationStatus,
     ConnectorStatus,
@@ -173,6 +174,42 @@ def test_the_csms_is_asked_and_its_word_passed_on() -> None:
         GrantAuthorization("GOOD", "FAMILY"),
         DenyAuthorization("BAD", AuthorizationStatus.BLOCKED),
     ]
+    assert bench.told(IdTagRefused) == [IdTagRefused(1, bench.now, "BAD", "Blocked")]
+
+
+def test_an_id_tag_that_is_refused_without_the_csms_is_told_so() -> None:
+    bench = Bench({"AllowOfflineTxForUnknownId": "false"})
+    bench.hear(AuthorizationRequested(1, bench.now, "TAG"))
+    assert bench.told(IdTagRefused) == [IdTagRefused(1, bench.now, "TAG", "Invalid, decided without the CSMS")]
+
+
+def test_an_id_tag_that_only_the_start_of_its_transaction_shows_to_be_no_good_is_told_so() -> None:
+    bench = Bench()
+    bench.boot(86_400)
+    bench.start()
+    bench.answer({"transactionId": 7, "idTagInfo": {"status": "Expired"}})
+    assert bench.told(IdTagRefused) == [IdTagRefused(1, bench.now, "TAG", "Expired")]
+
+
+def test_whoever_has_the_csms_asked_about_an_id_tag_is_told_that_it_is_no_good() -> None:
+    bench = Bench()
+    bench.boot(86_400)
+    bench.hear(Instruct(1, Authorize("TAG"), token=1, patient=True))
+    bench.answer({"idTagInfo": {"status": "Blocked"}})
+    assert bench.told(IdTagRefused) == [IdTagRefused(0, bench.now, "TAG", "Blocked")]
+
+
+def test_an_id_tag_that_comes_while_the_charge_point_goes_down_is_turned_away() -> None:
+    bench = Bench()
+    bench.boot(86_400)
+    bench.start()
+    bench.answer({"transactionId": 7, "idTagInfo": {"status": "Accepted"}})
+    bench.instruct(Drain())
+    bench.orders.clear()
+    bench.hear(AuthorizationRequested(1, bench.now, "OTHER"))
+    bench.answer({"idTagInfo": {"status": "Accepted"}})
+    assert bench.orders == [DenyAuthorization("OTHER", AuthorizationStatus.INVALID)]
+    assert bench.told(IdTagRefused) == [IdTagRefused(1, bench.now, "OTHER", "CP1 is going down")]
 
 
 @pytest.mark.parametrize("unknown_may", [True, False])

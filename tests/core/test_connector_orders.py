@@ -39,7 +39,7 @@ from fleet.core.orders import (
     TakeReading,
 )
 from fleet.core.plan import ConnectorPlan
-from fleet.core.reports import StatusChanged, TransactionStarted, TransactionStopped
+from fleet.core.reports import IdTagRefused, StatusChanged, TransactionStarted, TransactionStopped
 from fleet.core.reservation import Reservation
 from fleet.core.status import IN_TRANSACTION, MOVES, ORDERS
 from fleet.words import (
@@ -281,7 +281,9 @@ def give(bench: Bench, status: ConnectorStatus, order: Order) -> None:
             assert bench.status is ConnectorStatus.FAULTED
             assert "Faulted ConnectorLockFailure" in bench.log[-2:]
             return
-        assert reports == []
+        # Whoever presented the tag is told; nothing else is.
+        tag = [IdTagRefused(1, bench.now, order.id_tag, refusal)] if isinstance(order, GrantAuthorization) else []
+        assert reports == tag
         assert bench.snapshot() == before, order
         return
     assert bench.status in ORDERS[status][type(order)]

@@ -64,6 +64,8 @@ def test_another_tag_is_refused(order: GrantAuthorization | StartTransaction) ->
     bench.hear(PlugIn())
     assert bench.tell(order) == "Connector 1 is Reserved for another id tag"
     assert bench.status is ConnectorStatus.RESERVED
+    if isinstance(order, GrantAuthorization):
+        assert bench.log[-1] == "refuse OTHER: Connector 1 is Reserved for another id tag"
     assert used(bench) == []
 
 

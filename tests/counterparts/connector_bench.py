@@ -18,6 +18,7 @@ from fleet.core.reports import (
     AuthorizationRequested,
     CableChanged,
     ConnectorReport,
+    IdTagRefused,
     MeterSampled,
     PowerChanged,
     RegisterMoved,
@@ -113,6 +114,8 @@ def line(report: ConnectorReport) -> str:
             return "plugged" if report.plugged else "unplugged"
         case AuthorizationRequested():
             return f"authorize {report.id_tag}"
+        case IdTagRefused():
+            return f"refuse {report.id_tag}: {report.reason}"
         case TransactionStarted():
             return f"start {report.id_tag} at {report.meter_start_wh} Wh"
         case TransactionStopped():

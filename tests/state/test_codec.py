@@ -315,7 +315,7 @@ def test_these_are_all_the_instants_that_a_memory_has() -> None:
 
 _REPORTS = (
     *("StatusChanged", "CableChanged", "AuthorizationRequested", "TransactionStarted", "TransactionStopped"),
-    *("PowerChanged", "RegisterMoved"),
+    *("IdTagRefused", "PowerChanged", "RegisterMoved"),
 )
 
 
