@@ -24,9 +24,10 @@ from fleet.actors.mailbox import Address, Mailbox, MailboxClosed, MailboxFull
 from fleet.actors.supervisor import RestartPolicy, cause_of, supervise
 from fleet.clock import Clock
 from fleet.commands.hazards import PowerReturn
-from fleet.commands.vocabulary import Command, Drain, Remove
+from fleet.commands.vocabulary import Command, Connect, Drain, Remove
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.dialect import Dialect
+from fleet.core.dictation import Dictated
 from fleet.core.effects import Finish, Restart
 from fleet.core.instructions import Instruct
 from fleet.core.memory import ChargePointMemory
@@ -137,7 +138,11 @@ class Berth:
         return (await self._ask(connector, command, timeout_s, patient=False)).refusal
 
     async def request(self, connector: int, command: Command, timeout_s: float = ASK_TIMEOUT_S) -> Reply:
-        """Hand a command over and wait for all that comes of it, the CSMS's answer or the link included."""
+        """Hand a command over and wait for all that comes of it, the CSMS's answer or the link included.
+
+        The charge point has `timeout_s` to answer; where it has to ask the CSMS first, its CALL has its own time
+        beside that, and so has the one that may still be in flight.
+        """
         return await self._ask(connector, command, timeout_s, patient=True)
 
     async def _ask(self, connector: int, command: Command, timeout_s: float, *, patient: bool) -> Reply:
@@ -148,10 +153,16 @@ class Berth:
             refusal = self._tell(Instruct(connector, command, token, patient))
             if refusal is not None:
                 return Reply(refusal)
+            silent = f"{self.plan.id} gave no answer"
+            if patient and isinstance(command, Dictated):
+                timeout_s += 2 * self._surroundings.call_timeout_s
+                silent = f"the CSMS gave {self.plan.id} no answer"
+            elif patient and isinstance(command, Connect):
+                silent = f"{self.plan.id} goes on trying: the CSMS has not let it in"
             with trio.move_on_after(timeout_s):
                 await ask.answered.wait()
                 return ask.reply
-            return Reply(f"{self.plan.id} gave no answer within {timeout_s:g} s")
+            return Reply(f"{silent} within {timeout_s:g} s")
         finally:
             self._asks.pop(token, None)
 

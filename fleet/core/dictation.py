@@ -97,7 +97,9 @@ def failed(charge_point: ChargePoint, dictator: Dictator, event: Failed, now: fl
     action, code, description = event.outgoing.action, event.code, event.description
     if action == BOOT and not event.outgoing.raw and not charge_point.registration.accepted:
         charge_point.registration.failed(now)
-    if code in (TIMEOUT, DISCONNECTED):
+    if code == TIMEOUT:
+        charge_point.answer(dictator.token, f"{action}: the CSMS gave {description}")
+    elif code == DISCONNECTED:
         charge_point.answer(dictator.token, f"{action}: {description}")
     elif code == BAD_RESULT:
         charge_point.answer(dictator.token, f"{action}: an answer that is none: {description}")

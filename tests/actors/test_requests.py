@@ -72,10 +72,22 @@ async def test_a_request_whose_answer_never_comes_ends_by_itself(autojump_clock:
         await w.booted()
         w.central.answers["Heartbeat"] = lambda _: SILENCE
         before = trio.current_time()
-        assert (await request(w, "CP1", SendHeartbeat())).refusal == "CP1 gave no answer within 10 s"
-        assert trio.current_time() - before == 10
-        patient = await w.fleet.request("CP1", 0, SendHeartbeat(), timeout_s=100)
-        assert patient.refusal == "Heartbeat: no answer in 30 s"
+        # It is the CSMS that is silent, for as long as a CALL waits.
+        assert (await request(w, "CP1", SendHeartbeat())).refusal == "Heartbeat: the CSMS gave no answer in 30 s"
+        assert trio.current_time() - before == 30
+        replies: list[Reply] = []
+
+        async def ask() -> None:
+            replies.append(await request(w, "CP1", SendHeartbeat()))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(ask)
+        in_turn = "Heartbeat: the CSMS gave no answer in 30 s"
+        left = "the CSMS gave CP1 no answer within 70 s"
+        assert [reply.refusal for reply in replies] == [in_turn, in_turn, left]
+        # The third is still in flight.
+        await trio.sleep(30)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(w.do, "CP1", Reset(ResetKind.HARD))
             assert (await request(w, "CP1", SendHeartbeat())).refusal in (
@@ -150,6 +162,17 @@ async def test_who_asks_for_a_connection_hears_why_there_is_none_and_it_comes_ab
         w.central.refusing = False
         await w.until(lambda: len(w.reported(LinkUp)) == 2)
         await w.still_charges()
+
+
+async def test_who_asks_for_a_connection_while_packets_are_swallowed_hears_that_it_is_the_csms_that_is_silent(
+    autojump_clock: Any,
+) -> None:
+    async with world(configuration=QUIET) as w:
+        await w.booted()
+        await request(w, "CP1", Disconnect())
+        w.central.swallowing = True
+        reply = await w.fleet.request("CP1", 0, Connect(), timeout_s=3)
+        assert reply.refusal == "CP1 goes on trying: the CSMS has not let it in within 3 s"
 
 
 @pytest.mark.parametrize("command", [Reset(ResetKind.HARD), Reset(), Crash()])

@@ -113,7 +113,7 @@ def test_no_answer_in_time_a_cut_and_an_answer_that_is_none_are_refusals(bench: 
     ask(bench, command, token=3)
     bench.cut()
     action = "Authorize" if isinstance(command, Authorize) else "Heartbeat"
-    assert answered(bench, 1) == (f"{action}: no answer in 30 s", None)
+    assert answered(bench, 1) == (f"{action}: the CSMS gave no answer in 30 s", None)
     if isinstance(command, SendRaw):
         assert answered(bench, 2) == (None, "nonsense")
     else:
@@ -174,7 +174,7 @@ def test_a_boot_by_hand_may_go_out_before_acceptance_and_is_the_next_attempt() -
 def test_a_boot_by_hand_without_an_answer_changes_nothing_for_who_is_accepted(bench: Bench) -> None:
     ask(bench, SendBoot())
     bench.wait(3600)
-    assert answered(bench)[0] == "BootNotification: no answer in 30 s"
+    assert answered(bench)[0] == "BootNotification: the CSMS gave no answer in 30 s"
     assert bench.lines.count("BootNotification") == 2
     assert bench.machine.speaking
 

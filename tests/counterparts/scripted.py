@@ -53,8 +53,9 @@ class ScriptedCentral:
 
     `answers[action]` takes the request's payload and returns the result's payload, `SILENCE`, a `(code, description)`
     pair for a CALLERROR, or a `str` or `bytes` that goes out as it is with the CALL's id in place of `{id}`.
-    `latency_s` says how long an answer takes; `refusing` lets nobody connect, `hanging_up` nobody stay. `shown` are the
-    Authorization headers of all who came, None where there was none; `let_in` says which of them is let in.
+    `latency_s` says how long an answer takes; `refusing` lets nobody connect, `swallowing` doesn't even say so, and
+    `hanging_up` lets nobody stay. `shown` are the Authorization headers of all who came, None where there was none;
+    `let_in` says which of them is let in.
     With `buffering` off the wire holds nothing, and whoever talks to a `deaf` CSMS has to wait.
     """
 
@@ -65,6 +66,7 @@ class ScriptedCentral:
     connections: dict[str, trio_websocket.WebSocketConnection] = field(factory=dict)
     connects: int = 0
     refusing: bool = False
+    swallowing: bool = False
     hanging_up: bool = False
     heartbeat_interval_s: int = 300
     buffering: bool = True
@@ -86,6 +88,8 @@ class ScriptedCentral:
         await trio.lowlevel.checkpoint()
         if self.refusing:
             raise ConnectionRefusedError(111, "Connection refused")
+        if self.swallowing:
+            await trio.sleep_forever()
         ours, theirs = memory_stream_pair() if self.buffering else lockstep_stream_pair()
         self._streams.append(ours)
         self.nursery.start_soon(self._serve, ours)
