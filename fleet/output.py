@@ -98,16 +98,17 @@ def guard() -> Output | None:
 class Unhurried:
     """A text stream into a pipe that waits for a reader once and briefly, and from then on leaves out what has no room.
 
-    The first line that finds room again is preceded by one that says so.
+    What finds room again is preceded by a line that says so. To wait anew for each gap would let a slow reader hold up
+    whoever writes time and again; where it is worth that, `wait_again`.
     """
 
     def __init__(self, stream: TextIO, patience_s: float = 1.0) -> None:
         self._stream = stream
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._room = select.poll()
         self._room.register(stream.fileno(), select.POLLOUT)
         self._line = ""
-        self._left_out = False
+        self._left_out = self._hurried = False
 
     def write(self, text: str) -> int:
         self._line += text
@@ -117,17 +118,21 @@ class Unhurried:
 
     def flush(self) -> None:
         line, self._line = self._line, ""
-        if line and self._left_out and self._fits(_GAP):
-            self._left_out = False
-        if not self._left_out:
-            self._left_out = not self._fits(line)
+        if line:
+            # In one piece: a pipe of which a reader empties a little at a time would else be filled with gaps.
+            self._left_out = not self._fits(_GAP + line if self._left_out else line)
+
+    def wait_again(self) -> None:
+        """What comes now is worth one more wait."""
+        self._hurried = False
 
     def _fits(self, text: str) -> bool:
         """Write it, as far as nothing has to be waited for in vain."""
         data = text.encode(self._stream.encoding, "backslashreplace")
         # A pipe that is ready has room for so many bytes at once.
         for start in range(0, len(data), select.PIPE_BUF):
-            if not self._room.poll(0 if self._left_out else self._patience_s * 1000):
+            if not self._room.poll(0 if self._hurried else self.patience_s * 1000):
+                self._hurried = True
                 return False
             os.write(self._stream.fileno(), data[start : start + select.PIPE_BUF])
         return True
@@ -149,6 +154,12 @@ def guard_errors() -> None:
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
             sys.stderr.flush()
             sys.stderr = Unhurried(sys.stderr)
+
+
+def wait_for_readers() -> None:
+    """What is written now is what all the rest was for: whoever reads it slowly is waited for, as at the beginning."""
+    if isinstance(sys.stderr, Unhurried):
+        sys.stderr.wait_again()
 
 
 def reader_is_gone(error: OSError) -> bool:

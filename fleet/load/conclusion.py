@@ -18,6 +18,7 @@ from fleet.load.security import NOT_VERIFIED
 from fleet.load.under_way import End, Run
 from fleet.observe.books import Balance
 from fleet.observe.records import Record
+from fleet.output import wait_for_readers
 from fleet.verdict import report
 from fleet.verdict.assemble import Circumstances, assemble
 from fleet.verdict.document import Summary
@@ -58,6 +59,7 @@ def conclude(end: End, running: Run, records: Iterable[Record] | None, elapsed_s
         ),
     )
     code = summary.exit_code
+    wait_for_readers()
     if end is not End.UNREACHABLE:
         running.manner.say(_as_text(summary, running.manner))
     if running.outputs.report is not None:
