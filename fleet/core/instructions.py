@@ -101,6 +101,11 @@ class Ending:
         """When to look again whether it is time."""
         return self.gives_up_at if self.rests_until == -math.inf else self.rests_until
 
+    @property
+    def dark(self) -> bool:
+        """The mains are cut, and a battery lasts for what is still to be said."""
+        return self.restart is not None and self.restart.dark
+
 
 def instruct(charge_point: ChargePoint, message: Instruct, now: float) -> None:
     """Do it, or pass it on to the connector, whose answer will come back."""
@@ -194,7 +199,10 @@ def reset(charge_point: ChargePoint, kind: ResetKind, now: float, *, answered: b
         _end(charge_point, Ending(now + ENDING_TIMEOUT_S, restart, StopReason.SOFT_RESET, rests_until))
         return
     restart = Restart(charge_point.plan.reboot_s, "HardReset")
-    leaving = charge_point.ending is not None and charge_point.ending.restart is None
+    ending = charge_point.ending
+    if ending is not None and ending.dark:
+        return  # on its battery: it goes dark soon, and comes back with the mains
+    leaving = ending is not None and ending.restart is None
     if answered and not leaving:
         # Whatever is still unsaid then is said by the next life.
         charge_point.ending = Ending(rests_until, restart, StopReason.HARD_RESET, rests_until)
@@ -219,8 +227,10 @@ def _lose_power(charge_point: ChargePoint, command: PowerCut, now: float) -> Non
 
 
 def _end(charge_point: ChargePoint, ending: Ending) -> None:
-    # A reset in the middle of a drain doesn't bring the charge point back.
-    if charge_point.ending is None or ending.restart is None:
+    # A reset in the middle of a drain doesn't bring the charge point back, and one under way keeps no mains on.
+    known = charge_point.ending
+    prevails = known is None or (ending.dark and known.restart is not None and not known.dark)
+    if prevails or ending.restart is None:
         charge_point.ending = ending
     for connector in range(1, len(charge_point.views)):
         charge_point.order(connector, StopTransaction(ending.reason))

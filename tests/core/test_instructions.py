@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from counterparts.charge_point_bench import ACCEPTED, Bench
 
+from fleet.commands.hazards import PowerCut
 from fleet.commands.vocabulary import (
     Authorize,
     Command,
@@ -26,7 +27,7 @@ from fleet.commands.vocabulary import (
     ShowProfiles,
 )
 from fleet.core.effects import Answer, CloseLink, Finish, GiveOrder, OpenLink, Restart
-from fleet.core.instructions import ANSWERED_S, REMOVAL_TIMEOUT_S, Instruct
+from fleet.core.instructions import ANSWERED_S, BATTERY_S, REMOVAL_TIMEOUT_S, Instruct
 from fleet.core.reports import CallSettled, ConnectFailed, Drained, Registered
 from fleet.words import AuthorizationStatus, ConnectorStatus, ErrorCode, ResetKind
 
@@ -475,6 +476,19 @@ def test_a_reset_in_the_middle_of_a_drain_ends_no_drain(bench: Bench) -> None:
     for _ in range(3):
         bench.answer({})
     assert deeds(bench, Restart, Finish) == [Finish()]
+
+
+@pytest.mark.parametrize("kind", ResetKind)
+@pytest.mark.parametrize("cut_first", [False, True])
+def test_a_reset_beside_a_power_cut_keeps_no_mains_on(bench: Bench, kind: ResetKind, cut_first: bool) -> None:
+    bench.start()
+    if cut_first:
+        ask(bench, PowerCut(stop_first=True))
+    bench.call("Reset", {"type": kind})
+    if not cut_first:
+        ask(bench, PowerCut(stop_first=True))
+    bench.wait(BATTERY_S)
+    assert [(restart.cause, restart.dark) for restart in deeds(bench, Restart)] == [("PowerLoss", True)]
 
 
 def test_who_goes_for_good_tells_the_status_that_has_not_lasted_yet() -> None:
