@@ -71,6 +71,7 @@ from fleet.core.status import (
 from fleet.core.status_machine import IllegalMove, Reports, StatusMachine
 from fleet.words import Availability, CableEnd, ErrorCode, MeterFault, StopReason
 
+_TO_UNLOCK = "present the id tag that charged, or one of its parent's, to unlock it"
 # A jump in power that is worth a report; below it is rounding.
 _POWER_JUMP_W = 1e-3
 
@@ -181,7 +182,7 @@ class Connector(StatusMachine):
         same_car = memory.cable is Cable.EV_SIDE_OPEN and memory.ev == ev
         plugged_wh = memory.plugged_wh if same_car else memory.meter.passed_wh(at)
         memory.cable, memory.ev, memory.plugged_wh = Cable.PLUGGED, ev, plugged_wh
-        self._locked = False
+        self._held_for = None
         grant = self._grant
         if memory.transaction is not None:
             self._settle(at, out)
@@ -214,10 +215,10 @@ class Connector(StatusMachine):
             if self._status is FINISHING:
                 self._due_at = math.inf  # until the other end is out too
             return None
-        if self._locked and self._lock_failed:
+        if self._held_for is not None and self._lock_failed:
             return self._stuck("unlocked")
-        if self._locked:
-            return f"Cable is locked on connector {self.number}: present an id tag to unlock it"
+        if self._held_for is not None:
+            return f"Cable is locked on connector {self.number}: {_TO_UNLOCK}"
         memory.cable, memory.ev = Cable.NONE, None
         self._supply.open(at)
         if self._status in (PREPARING, FINISHING):
@@ -230,7 +231,7 @@ class Connector(StatusMachine):
             if _same_tag(id_tag, transaction.id_tag):
                 self._end(StopReason.LOCAL, at, out, id_tag=id_tag)
                 return None
-        elif self._status in (FAULTED, UNAVAILABLE) and not self._locked:
+        elif self._status in (FAULTED, UNAVAILABLE) and self._held_for is None:
             return f"Connector {self.number} is {self._status}"
         elif self._grant is not None and _same_tag(id_tag, self._grant.id_tag):
             self._end_usage(at, out)
@@ -246,8 +247,11 @@ class Connector(StatusMachine):
             if _same_tag(grant.id_tag, transaction.id_tag) or not _akin(grant, transaction.parent_id_tag):
                 return f"Connector {self.number} already has an active transaction"
             self._end(StopReason.LOCAL, at, out, id_tag=grant.id_tag)
-        elif self._locked:
-            self._locked = self._lock_failed or self._jams(at, out)
+        elif (held_for := self._held_for) is not None:
+            if not _same_tag(grant.id_tag, held_for.id_tag) and not _akin(grant, held_for.parent_id_tag):
+                return f"Cable is locked on connector {self.number}: {_TO_UNLOCK}"
+            if not (self._lock_failed or self._jams(at, out)):
+                self._held_for = None
         elif self._status in (FAULTED, UNAVAILABLE):
             return f"Connector {self.number} is {self._status}"
         elif not self._admits(grant.id_tag, grant.parent_id_tag):
@@ -387,7 +391,7 @@ class Connector(StatusMachine):
             if self._memory.transaction is not None:
                 self._end(StopReason.UNLOCK_COMMAND, at, out)  # which lets go of the cable, too
             elif not self._jams(at, out):
-                self._locked = False
+                self._held_for = None
         return self._stuck("unlocked") if self._lock_failed else None
 
     def _stuck(self, done: str) -> str:

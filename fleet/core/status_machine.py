@@ -33,6 +33,7 @@ from fleet.core.status import (
     UNAVAILABLE,
 )
 from fleet.core.supply import Supply
+from fleet.core.transaction import Transaction
 from fleet.words import ConnectorStatus, ErrorCode, RelayFault, StopReason
 
 Reports = list[ConnectorReport]
@@ -56,7 +57,7 @@ class StatusMachine:
         "_due_at",
         "_fault",
         "_grant",
-        "_locked",
+        "_held_for",
         "_memory",
         "_plan",
         "_status",
@@ -84,7 +85,7 @@ class StatusMachine:
         self._due_at = math.inf  # ConnectionTimeOut, the end of Finishing, of what the car wants, or of a fault
         self._stray_ends_at = math.inf
         self._grant: GrantAuthorization | None = None  # somebody may charge, and the cable isn't in yet
-        self._locked = False  # the cable is held although the transaction is over
+        self._held_for: Transaction | None = None  # the cable is held although this is over
         self._fault: InjectFault | None = None
         self._before_fault = AVAILABLE
         self._status = self._status_at_power_up()
@@ -274,7 +275,7 @@ class StatusMachine:
             self._hear_car(at, out)
             return
         if self._lock_failed:
-            self._locked = False
+            self._held_for = None
         if memory.transaction is not None:
             self._move(self._supply.flow(at), at, out)
             self._due_at = memory.meter.ends_at
@@ -351,13 +352,14 @@ class StatusMachine:
     ) -> None:
         """Stop the transaction; `locked` keeps hold of the cable."""
         memory = self._memory
-        assert memory.transaction is not None
-        self._charging.end(memory.transaction, reason, id_tag, at, out)
+        transaction = memory.transaction
+        assert transaction is not None
+        self._charging.end(transaction, reason, id_tag, at, out)
         self._drop_fixed_cable()
         if memory.meter.curve is not None:
             memory.stray_wh = memory.meter.reading_wh(at)
-        held = memory.cable is not Cable.NONE
-        self._locked = held and (locked or self._jams(at, out))
+        held = memory.cable is not Cable.NONE and (locked or self._jams(at, out))
+        self._held_for = transaction if held else None
         if self._status is FAULTED:
             pass
         elif memory.inoperative:

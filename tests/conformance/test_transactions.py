@@ -130,11 +130,35 @@ async def test_tc_005_2_cs_ev_side_disconnected_stop_transaction_on_ev_side_disc
         stop, _ = await s.expect("StopTransaction", "1:Finishing", quiet_s=60)
         assert stop.payload["reason"] == "EVDisconnected"
         assert "locked" in (await s.ask(1, Unplug()) or "")
-        # Whoever presents a tag gets the cable back, and starts nothing by it.
+        # Whoever presents the tag gets the cable back, and starts nothing by it.
         await s.do(1, Swipe("TAG"))
         await s.expect("Authorize")
         await s.do(1, Unplug())
         await s.expect("1:Available")
+
+
+@pytest.mark.parametrize(("id_tag", "parent", "gets_it"), [("SON", "FAMILY", True), ("STRANGER", None, False)])
+async def test_tc_005_2_cs_nobody_but_the_owner_of_the_cable_or_its_family_gets_it_back(
+    autojump_clock: Any, id_tag: str, parent: str | None, gets_it: bool
+) -> None:
+    keys = {"StopTransactionOnEVSideDisconnect": "true", "UnlockConnectorOnEVSideDisconnect": "false"}
+    answers = {
+        "Authorize": lambda said: id_tag_info(parent=parent if said["idTag"] == id_tag else "FAMILY"),
+        "StartTransaction": lambda _: id_tag_info(parent="FAMILY", transaction_id=5),
+    }
+    async with stage(keys, answers=answers) as s:
+        await s.charge(1, "MUM")
+        await s.do(1, OUT_OF_THE_CAR)
+        await s.expect("StopTransaction", "1:Finishing")
+        await s.do(1, Swipe(id_tag))
+        await s.expect("Authorize")
+        refusal = await s.ask(1, Unplug())
+        assert (refusal is None) is gets_it
+        if not gets_it:
+            assert "locked" in (refusal or "")
+            (refused,) = [report for report in s.reports if isinstance(report, IdTagRefused)]
+            assert refused.id_tag == id_tag
+            assert refused.reason.startswith("Cable is locked on connector 1")
 
 
 async def test_tc_005_3_cs_ev_side_disconnected_stop_transaction_on_ev_side_disconnect_false(

@@ -232,7 +232,10 @@ def test_pulled_out_of_the_car_the_transaction_stops_and_the_cable_is_free(charg
 def test_a_cable_that_stays_locked_needs_an_id_tag() -> None:
     bench = Bench(settings=ConnectorSettings(unlock_on_ev_side_disconnect=False))
     bench.hear(PlugIn(), StartTransaction("TAG"), UNPLUG_CAR)
-    assert bench.tell(Unplug()) == "Cable is locked on connector 1: present an id tag to unlock it"
+    assert (
+        bench.tell(Unplug())
+        == "Cable is locked on connector 1: present the id tag that charged, or one of its parent's, to unlock it"
+    )
     assert bench.hear(Swipe("TAG"), GrantAuthorization("TAG")) == ["authorize TAG"]
     assert bench.hear(Unplug()) == ["Available"]
 
