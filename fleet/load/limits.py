@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from fleet.errors import ConfigurationError
+from fleet.link.faults import LYING_MAX
 
 # What a run holds beside its connections: standard streams, the event loop, pipes to the embedded CSMS, records, and
 # the sockets and modules that are open for a moment.
@@ -64,18 +65,20 @@ def limits(charge_points: int) -> Limits:
 def require(charge_points: int) -> Limits:
     """Make room for this many connections, raising the soft limit as far as allowed.
 
-    Child processes inherit the raised limit, which the embedded CSMS needs too. Raises ConfigurationError.
+    It is raised for those that may lie half-open beside them too; where there is no room for these, they are what fails.
+    Child processes inherit the limit, and the embedded CSMS needs it as well. Raises ConfigurationError.
     """
     found = limits(charge_points)
     if found.shortfalls:
         raise ConfigurationError("\n".join(found.shortfalls))
-    if found.descriptors_needed > found.descriptors_soft:
+    if found.descriptors_needed + charge_points * LYING_MAX > found.descriptors_soft < found.descriptors_hard:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (found.descriptors_hard, hard))
         except (ValueError, OSError):
             # Some kernels have a ceiling below their "unlimited"; then exactly what is needed may still pass.
-            _raise_exactly(found.descriptors_needed, found.descriptors_soft, hard)
+            if found.descriptors_needed > found.descriptors_soft:
+                _raise_exactly(found.descriptors_needed, found.descriptors_soft, hard)
     return found
 
 

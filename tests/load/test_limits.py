@@ -27,13 +27,16 @@ def test_the_soft_limit_is_raised_when_the_hard_one_allows_it() -> None:
     assert printed == "(500, 500)"
 
 
-def test_a_soft_limit_that_suffices_is_left_alone() -> None:
+@pytest.mark.parametrize(("charge_points", "soft"), [(300, 2000), (100, 400)])
+def test_half_open_connections_find_room_beside_the_others_where_there_is_any(charge_points: int, soft: int) -> None:
+    """300 charge points may come to 900 connections, for which 400 are not enough; a hundred of them are fine."""
     printed = in_a_process_limited_to(
         400,
-        500,
-        "from fleet.load.limits import require\nrequire(300)\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))",
+        2000,
+        f"from fleet.load.limits import require\nrequire({charge_points})\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))",
     )
-    assert printed == "(400, 500)"
+    assert printed == f"({soft}, 2000)"
 
 
 def test_too_few_file_descriptors_are_an_error_with_the_numbers() -> None:
