@@ -65,7 +65,7 @@ def limits(charge_points: int) -> Limits:
 def require(charge_points: int) -> Limits:
     """Make room for this many connections, raising the soft limit as far as allowed.
 
-    It is raised for those that may lie half-open beside them too; where there is no room for these, they are what fails.
+    It is raised for those that may lie half-open beside them too; where these find no room, they are what fails.
     Child processes inherit the limit, and the embedded CSMS needs it as well. Raises ConfigurationError.
     """
     found = limits(charge_points)
