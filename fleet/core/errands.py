@@ -20,18 +20,23 @@ from fleet.words.security import CertificateUse
 
 @frozen
 class Fetch:
-    """Download a file, to the end. What is kept of it is told by `Fetched`."""
+    """Download a file, to the end. What is kept of it is told by `Fetched`.
+
+    `roots` (PEM) vouch for its server beside those that the run has: the CSMS had them installed.
+    """
 
     url: str = field(repr=False)
+    roots: tuple[str, ...] = ()
 
 
 @frozen
 class Deliver:
-    """Upload `content` as a file called `name` into the folder at `url`."""
+    """Upload `content` as a file called `name` into the folder at `url`; `roots` as in Fetch."""
 
     url: str = field(repr=False)
     name: str
     content: bytes = field(repr=False)
+    roots: tuple[str, ...] = ()
 
 
 # ---- keys and certificates -------------------------------------------------------------------------------------------

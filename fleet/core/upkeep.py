@@ -11,9 +11,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from fleet.core.effects import CancelErrand, RunErrand
+from fleet.core.errands import Deliver, Fetch
+from fleet.words.security import CertificateUse
 
 if TYPE_CHECKING:
     from fleet.core.charge_point import ChargePoint
@@ -57,7 +59,13 @@ class Upkeep:
 
 
 def run(charge_point: ChargePoint, errand: Errand, then: Then) -> int:
-    """Have an errand run and go on with `then`; returns the token to call it off with."""
+    """Have an errand run and go on with `then`; returns the token to call it off with.
+
+    Whom the CSMS had vouched for is trusted with files, too.
+    """
+    store = charge_point.memory.certificates
+    if store is not None and isinstance(errand, Fetch | Deliver):
+        errand = evolve(errand, roots=store.pems(CertificateUse.CENTRAL_SYSTEM_ROOT))
     upkeep = charge_point.upkeep
     upkeep.errands_begun += 1
     token = upkeep.errands_begun

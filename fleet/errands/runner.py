@@ -7,7 +7,8 @@ httpx and cryptography are loaded when the first errand needs them: most runs ha
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib import import_module
 from types import ModuleType, TracebackType
@@ -34,19 +35,36 @@ FILE_BYTES_MAX = 512 * 2**20
 ERRAND_TIMEOUT_S = 3600.0
 FTP_MAX, RECKONERS_MAX = 16, 2
 """Worker threads for FTP, which wait, and for keys and signatures, which reckon."""
+ROOTS_MAX = 16
+"""Sets of installed roots for which connections are kept: a fleet's CSMS installs the same everywhere."""
 T = TypeVar("T")
+Roots = tuple[str, ...]
+
+
+def trust_also(context: ssl.SSLContext, roots: Roots) -> None:
+    """Have these roots (PEM), which the CSMS had installed, vouch for whom we connect to, beside the others."""
+    for root in roots:
+        # They were judged before they were installed; should this library differ, it vouches for nobody.
+        with suppress(ssl.SSLError):
+            context.load_verify_locations(cadata=root)
+    if roots:
+        # A root that the former one signed counts by itself: the former one may have been deleted by now.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
 class Errands:
-    """Runs errands until it is closed. `tls` makes what verifies servers of files, once and when it is needed first."""
+    """Runs errands until it is closed. `tls` makes what verifies servers of files, when it is needed first.
+
+    It is made once, and once more for each set of roots that the CSMS had charge points install.
+    """
 
     def __init__(
         self, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context, file_bytes_max: int = FILE_BYTES_MAX
     ) -> None:
         self._make_tls = tls
-        self._tls: ssl.SSLContext | None = None
+        self._tls: dict[Roots, ssl.SSLContext] = {}
         self._file_bytes_max = file_bytes_max
-        self._web: Any = None
+        self._webs: dict[Roots, Any] = {}
         self._ftp_threads = trio.CapacityLimiter(FTP_MAX)
         self._reckoners = trio.CapacityLimiter(RECKONERS_MAX)
         self._loading = trio.Lock()
@@ -57,9 +75,9 @@ class Errands:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._web is not None:
-            with trio.CancelScope(shield=True):
-                await self._web.aclose()
+        with trio.CancelScope(shield=True):
+            for web in self._webs.values():
+                await web.aclose()
 
     async def run(self, errand: Errand) -> Outcome:
         """Do it; the outcome, which for anything that can go wrong in operation is `Undone`."""
@@ -91,13 +109,13 @@ class Errands:
 
     async def _move(self, errand: Fetch | Deliver, at: Place) -> Outcome:
         if at.scheme in ("http", "https"):
-            web = await self._open_web()
-            if isinstance(errand, Fetch):
-                return await web.fetch(at)  # type: ignore[no-any-return]
-            return await web.deliver(at, errand.name, errand.content)  # type: ignore[no-any-return]
+            async with self._web(errand.roots) as web:
+                if isinstance(errand, Fetch):
+                    return await web.fetch(at)  # type: ignore[no-any-return]
+                return await web.deliver(at, errand.name, errand.content)  # type: ignore[no-any-return]
         if at.scheme in ("ftp", "ftps"):
             ftp = await self._load("fleet.errands.ftp")
-            context = self._context()
+            context = self._context(errand.roots)
             if isinstance(errand, Fetch):
                 transfer = partial(ftp.fetch, at, context, self._file_bytes_max)
             else:
@@ -105,16 +123,30 @@ class Errands:
             return await self._in_thread(transfer, self._ftp_threads)
         raise ErrandFailed(Why.UNSUPPORTED, f"no files are moved by {at.scheme[:20]!r}")
 
-    async def _open_web(self) -> Any:
+    @asynccontextmanager
+    async def _web(self, roots: Roots = ()) -> AsyncIterator[Any]:
+        """The client that trusts these roots too; what there is no room to keep is closed afterwards."""
         module = await self._load("fleet.errands.web")
-        if self._web is None:
-            self._web = module.Web(self._context(), self._file_bytes_max)
-        return self._web
+        web = self._webs.get(roots)
+        if web is None:
+            web = module.Web(self._context(roots), self._file_bytes_max)
+            if len(self._webs) < ROOTS_MAX:
+                self._webs[roots] = web
+        try:
+            yield web
+        finally:
+            if self._webs.get(roots) is not web:
+                with trio.CancelScope(shield=True):
+                    await web.aclose()
 
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = self._make_tls()
-        return self._tls
+    def _context(self, roots: Roots) -> ssl.SSLContext:
+        context = self._tls.get(roots)
+        if context is None:
+            context = self._make_tls()
+            trust_also(context, roots)
+            if len(self._tls) < ROOTS_MAX:
+                self._tls[roots] = context
+        return context
 
     # ---- keys and certificates ---------------------------------------------------------------------------------------
 
@@ -130,7 +162,8 @@ class Errands:
             # A list that can't be had says nothing: a charge point that is cut off could never be updated otherwise.
             try:
                 at = place(url)
-                lists = (*lists, await (await self._open_web()).read(at))
+                async with self._web() as web:
+                    lists = (*lists, await web.read(at))
             except ErrandFailed:
                 continue
         return await self._in_thread(partial(judge, lists), self._reckoners)

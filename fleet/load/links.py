@@ -2,13 +2,13 @@
 
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from fleet.actors.charge_point import RunLink
 from fleet.core.credentials import Credentials, OwnCertificate, password_of
 from fleet.core.plan import ChargePointPlan
+from fleet.errands.runner import trust_also
 from fleet.errors import ConfigurationError
 from fleet.link.backoff import Backoff
 from fleet.link.endpoint import CertificateFiles, Endpoint, basic_auth, endpoint_url
@@ -111,13 +111,7 @@ class WebSocketLinks:
     def _context(self, roots: tuple[str, ...], shows: bool) -> ssl.SSLContext:
         """TLS that trusts these roots (PEM) too; one of its own for those who show a certificate."""
         context = _ssl_context(self._config)
-        for root in roots:
-            # What the CSMS had installed was judged before; should this library differ, it vouches for nobody.
-            with suppress(ssl.SSLError):
-                context.load_verify_locations(cadata=root)
-        if roots:
-            # A root that the former one signed counts by itself: the former one may have been deleted by now.
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        trust_also(context, roots)
         return context
 
 

@@ -6,9 +6,9 @@ import pytest
 from counterparts.charge_point_bench import Bench
 from counterparts.pki import root
 
-from fleet.core.certificates import CertificateStore
+from fleet.core.certificates import CertificateStore, KnownCertificate
 from fleet.core.effects import CancelErrand, RunErrand
-from fleet.core.errands import Deliver, Done, JudgeRoot, Undone, Why
+from fleet.core.errands import Deliver, Done, JudgeRoot, Recognised, Undone, Why
 from fleet.core.notices import NOTICES_MAX, Notice, NoticeKind, notify
 from fleet.errands.certificates import known
 from fleet.words.security import CertificateUse
@@ -59,6 +59,15 @@ def test_an_upload_goes_on_over_a_cut_and_is_told_after_it() -> None:
     assert isinstance(bench.end_errand(Done()), Deliver)
     bench.connect()
     assert (bench.line, bench.payload) == (STATUS, {"status": "Uploaded"})
+
+
+def test_files_are_moved_with_the_roots_that_the_csms_had_installed_trusted() -> None:
+    bench = booted()
+    bench.call("InstallCertificate", INSTALL, Recognised(KnownCertificate(CertificateUse.CENTRAL_SYSTEM_ROOT, "R", ())))
+    bench.call("GetDiagnostics", {"location": "https://h/logs"})
+    errand = bench.end_errand(Done())
+    assert isinstance(errand, Deliver)
+    assert errand.roots == ("R",)
 
 
 def test_an_errand_that_matters_no_more_is_called_off() -> None:

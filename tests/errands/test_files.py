@@ -14,7 +14,7 @@ from counterparts.file_servers import LARGE_BYTES, URL_USER, WebServer, ftp_serv
 
 from fleet.core.errands import HEAD_BYTES, Deliver, Done, Fetch, Fetched, Undone, Why
 from fleet.errands import ftp as ftp_module
-from fleet.errands.runner import Errands
+from fleet.errands.runner import ROOTS_MAX, Errands
 from fleet.errands.web import CONNECTIONS_MAX
 from fleet.pki.authority import Authority, Validity
 
@@ -173,6 +173,31 @@ async def test_a_server_is_verified(tmp_path: Path) -> None:
     assert isinstance(outcome, Undone)
     assert outcome.why is Why.UNREACHABLE
     assert "certificate not trusted" in outcome.detail
+
+
+async def test_a_root_that_the_csms_had_installed_vouches_for_servers_of_files_too(tmp_path: Path) -> None:
+    authority = Authority.new("Files", Validity.of_days(1))
+    identity = authority.csms(["127.0.0.1"])
+    (tmp_path / "server.pem").write_bytes(identity.certificate + identity.key)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "server.pem")
+    root = authority.identity.certificate.decode()
+    with web_server(tls) as server:
+        server.files["/f"] = b"1"
+        async with Errands() as errands:
+            assert isinstance(await errands.run(Fetch(f"{server.url}/f", (root,))), Fetched)
+            assert await errands.run(Deliver(f"{server.url}/logs", "CP1.log", REPORT, (root,))) == Done()
+            # It does so for those who have it.
+            assert isinstance(await errands.run(Fetch(f"{server.url}/f")), Undone)
+
+
+async def test_connections_are_kept_for_a_bounded_number_of_sets_of_roots(tmp_path: Path) -> None:
+    others = [Authority.new(f"{n}", Validity.of_days(1)).identity.certificate.decode() for n in range(ROOTS_MAX + 1)]
+    with web_server() as server:
+        server.files["/f"] = b"1"
+        async with Errands() as errands:
+            for root in others:
+                assert isinstance(await errands.run(Fetch(f"{server.url}/f", (root,))), Fetched)
 
 
 # ---- FTP -------------------------------------------------------------------------------------------------------------
