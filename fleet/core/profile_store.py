@@ -10,7 +10,6 @@ forget it for the others.
 """
 
 import math
-from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
@@ -110,11 +109,6 @@ class ProfileStore:
     def transaction_ended(self, key: str) -> int:
         """A TxProfile holds for its transaction only (section 3.13.1); gives how many went with it."""
         return self._keep([each for each in self.installed if each.transaction != key])
-
-    def transactions_left(self, keys: Iterable[str]) -> int:
-        """Only these transactions still run, as after a power cut; gives how many profiles went with the others."""
-        left = {None, *keys}
-        return self._keep([each for each in self.installed if each.transaction in left])
 
     def _keep(self, kept: list[Installed]) -> int:
         removed = len(self.installed) - len(kept)

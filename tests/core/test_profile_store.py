@@ -165,8 +165,7 @@ def test_tx_profiles_end_with_their_transaction_and_no_others_do() -> None:
     s.put(1, profile(4, DEFAULT), RUNNING, NOW)
     assert s.transaction_ended("t1") == 2
     assert ids(s) == [3, 4]
-    assert s.transactions_left(["t2"]) == 0
-    assert s.transactions_left([]) == 1
+    assert s.transaction_ended("t2") == 1
     assert ids(s) == [4]
 
 
