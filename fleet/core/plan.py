@@ -33,12 +33,14 @@ class ConnectorPlan:
 class SecurityPlan:
     """With which security profile (0 to 3) it connects, and which it could: it knows a URL, roots and a certificate.
 
-    `has_password`: it has one without being given an AuthorizationKey.
+    `has_password`: it has one without being given an AuthorizationKey. `trusts_system`: whom this system trusts is
+    trusted to vouch for the CSMS from the beginning on, so that TLS takes no root of the CSMS's own.
     """
 
     profile: int = 0
     profiles: frozenset[int] = frozenset({0, 1})
     has_password: bool = False
+    trusts_system: bool = True
 
 
 _UNSECURED = SecurityPlan()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PASSWORD, PROFILE = "AuthorizationKey", "SecurityProfile"
 PASSWORD_PROFILES = (1, 2)
+TLS_PROFILES = (2, 3)
 CERTIFICATE_PROFILE = 3
 
 
@@ -44,11 +45,20 @@ def change(charge_point: ChargePoint, message_id: str, request: KeyChange) -> No
         wanted = _wanted(charge_point, request.key, request.value)
     except ValueError:
         wanted = None
-    if wanted is None or wanted.security_profile < _latest(charge_point).security_profile:
+    if wanted is None or not _may_change(charge_point, wanted.security_profile):
         charge_point.respond(message_id, respond(ConfigurationStatus.REJECTED))
         return
     charge_point.respond(message_id, respond(ConfigurationStatus.ACCEPTED))
     _take_up(charge_point, wanted)
+
+
+def _may_change(charge_point: ChargePoint, profile: int) -> bool:
+    """Whether the CSMS may have this profile set: none that is lower and, by A05, no TLS without a root to trust."""
+    latest, plan, store = _latest(charge_point).security_profile, charge_point.plan, charge_point.memory.certificates
+    if profile not in TLS_PROFILES or latest in TLS_PROFILES or plan.security.trusts_system:
+        return profile >= latest
+    roots = plan.certificates if store is None else store.roots
+    return any(root.use is CertificateUse.CENTRAL_SYSTEM_ROOT for root in roots)
 
 
 def set_key(charge_point: ChargePoint, name: str, value: str) -> str | None:

@@ -89,7 +89,9 @@ def means_of(csms: "CsmsConfig") -> SecurityPlan:
     if _is_secure(csms.url) or csms.secure_url is not None:
         profiles |= {2, 3} if csms.client_cert or csms.tls else {2}
     has_password = profile in PASSWORD_PROFILES or csms.password_env is not None or csms.password_file is not None
-    return SecurityPlan(profile, frozenset(profiles), has_password)
+    # Elsewhere TLS begins with the CSMS raising the profile, which takes a root of its own.
+    trusts_system = _is_secure(csms.url) or not csms.verify
+    return SecurityPlan(profile, frozenset(profiles), has_password, trusts_system)
 
 
 def files_of(csms: "CsmsConfig", charge_point_id: str) -> CertificateFiles | None:

@@ -20,6 +20,7 @@ from fleet.words.security import CertificateUse, HashAlgorithm
 
 NEW, NEWER = "the-new-password-2", "the-newest-password-3"
 EVERYWHERE = frozenset({0, 1, 2, 3})
+ROOT = KnownCertificate(CertificateUse.CENTRAL_SYSTEM_ROOT, "R", ())
 
 
 def bench(
@@ -27,13 +28,16 @@ def bench(
     profiles: frozenset[int] = EVERYWHERE,
     *,
     has_password: bool = True,
+    trusts_system: bool = True,
+    certificates: tuple[KnownCertificate, ...] = (),
     memory: ChargePointMemory | None = None,
 ) -> Bench:
     plan = ChargePointPlan(
         "CP1",
         (ConnectorPlan(),),
         configuration={"SecurityProfile": str(profile)},
-        security=SecurityPlan(profile, profiles, has_password),
+        security=SecurityPlan(profile, profiles, has_password, trusts_system),
+        certificates=certificates,
     )
     return Bench(memory=memory, plan=plan)
 
@@ -217,6 +221,33 @@ def test_a_profile_that_it_has_no_means_for_is_rejected() -> None:
     on = booted(1, frozenset({0, 1, 2}))
     assert change(on, "SecurityProfile", "3") == "Rejected"
     assert change(on, "SecurityProfile", "2") == "Accepted"
+
+
+@pytest.mark.parametrize("profile", ["2", "3"])
+def test_tls_is_not_raised_to_by_the_csms_before_there_is_a_root_that_vouches_for_it(profile: str) -> None:
+    on = booted(1, trusts_system=False)
+    assert change(on, "SecurityProfile", profile) == "Rejected"
+    on.memory.certificates = CertificateStore((KnownCertificate(CertificateUse.MANUFACTURER_ROOT, "M", ()),))
+    assert change(on, "SecurityProfile", profile) == "Rejected"
+    on.memory.certificates.install(ROOT)
+    assert change(on, "SecurityProfile", profile) == "Accepted"
+
+
+def test_a_root_from_the_factory_is_one_until_the_csms_has_it_deleted() -> None:
+    on = booted(1, trusts_system=False, certificates=(ROOT,))
+    assert change(on, "SecurityProfile", "2") == "Accepted"
+    on = booted(1, trusts_system=False, certificates=(ROOT,))
+    on.memory.certificates = CertificateStore()
+    assert change(on, "SecurityProfile", "2") == "Rejected"
+
+
+def test_somebody_who_stands_before_it_may_have_it_try_tls_without_a_root() -> None:
+    assert told(booted(1, trusts_system=False), "SecurityProfile", "2") is None
+
+
+def test_where_tls_is_trusted_already_the_profile_is_raised_without_a_root_of_the_csms() -> None:
+    assert change(booted(2, trusts_system=False), "SecurityProfile", "3") == "Accepted"
+    assert change(booted(0, trusts_system=True), "SecurityProfile", "2") == "Accepted"
 
 
 def test_a_profile_with_a_password_needs_one() -> None:

@@ -67,6 +67,20 @@ def test_a_profile_can_be_raised_to_where_there_are_means_for_it(options: dict[s
     assert means_of(csms(**options)).profiles == profiles
 
 
+@pytest.mark.parametrize(
+    ("options", "trusts"),
+    [
+        ({"url": WSS}, True),
+        ({"url": WS, "secure_url": WSS}, False),
+        ({"url": WS, "secure_url": WSS, "verify": False}, True),
+    ],
+)
+def test_whom_the_system_trusts_vouches_for_a_csms_that_was_reached_so_from_the_beginning(
+    options: dict[str, Any], trusts: bool
+) -> None:
+    assert means_of(csms(**options)).trusts_system is trusts
+
+
 def test_charge_points_know_their_profile_as_a_configuration_key() -> None:
     config = structure({"csms": {"url": WSS, "tls": "x"}, "charge_points": [{"count": 2}, {"id": "X{}"}]}, "test")
     assert {plan.configuration["SecurityProfile"] for plan in plans(config)} == {"3"}
