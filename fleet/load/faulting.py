@@ -60,6 +60,8 @@ class Faulting:
     """Times that a fault struck somebody: each of a target counts."""
     # Where faults are carried out, as long as they are.
     _nursery: trio.Nursery | None = None
+    # Who came, be it that they left again meanwhile.
+    _newcomers: set[str] = field(factory=set)
     # What is to be undone, and when that will happen by itself.
     _open: dict[tuple[Address, Command], float] = field(factory=dict)
     _scope: trio.CancelScope = field(factory=trio.CancelScope)
@@ -161,9 +163,13 @@ class Faulting:
         return evolve(fault.target, statuses=()).resolve(self.roll, seed=self.seed, counter=_counter(fault, 0))
 
     def _newcomer(self, plant: Plant, charge_point_id: str) -> None:
-        """One more than the configuration has is there: what strikes each for itself may strike it from now on."""
-        if self._nursery is None or self.roll.known(charge_point_id):
+        """One more than the configuration has is there: what strikes each for itself may strike it from now on.
+
+        Whoever left and comes back is struck as if it had stayed, like those of the configuration.
+        """
+        if self._nursery is None or self.roll.known(charge_point_id) or charge_point_id in self._newcomers:
             return
+        self._newcomers.add(charge_point_id)
         alone = Roll({charge_point_id: plant.connectors(charge_point_id)})
         for fault in self.faults:
             if fault.config.rate_per_s is not None and fault.target is not None:

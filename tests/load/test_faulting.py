@@ -136,6 +136,23 @@ async def test_a_rate_strikes_those_who_come_later_too_where_they_are_meant(
         assert (await f.planted.do("add CP098")).ok
 
 
+async def test_who_leaves_and_comes_back_is_struck_as_often_as_if_it_had_stayed(autojump_clock: trio.abc.Clock) -> None:
+    async def struck(*, leaving: bool) -> list[float]:
+        async with faulted(FaultConfig("latency", rate_per_s=60 / 3600, for_s=1)) as f:
+            await trio.sleep(60)
+            assert (await f.planted.do("add CP099")).ok
+            await trio.sleep(240)
+            for _ in range(3 if leaving else 0):
+                assert (await f.planted.do("remove CP099")).ok
+                assert (await f.planted.do("add CP099")).ok
+            # Longer than it takes to leave and to come.
+            await trio.sleep(600 - f.now)
+            await trio.sleep(2400)
+            return [at_s for at_s, name in f.impaired() if name == "CP099" and at_s > 600]
+
+    assert await struck(leaving=True) == await struck(leaving=False) != []
+
+
 async def test_what_has_no_end_of_its_own_is_undone_after_its_time(autojump_clock: trio.abc.Clock) -> None:
     async with faulted(FaultConfig("disconnect", at_s=60, for_s=30)) as f:
         await trio.sleep(61)
