@@ -99,6 +99,10 @@ class Details:
         for connector in range(connectors + 1):
             self._seen.pop((charge_point_id, connector), None)
 
+    def found_plugged(self, charge_point_id: str, connector: int) -> None:
+        """A cable was in before anybody reported anything: an earlier run left it."""
+        self._connector(charge_point_id, connector).plugged = True
+
     def of(self, charge_point_id: str, connector: int, now: float) -> ConnectorDetails:
         """One connector (0: the charge point itself) as of `now`."""
         seen = self._seen.get((charge_point_id, connector)) or _Seen()

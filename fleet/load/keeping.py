@@ -9,6 +9,8 @@ import attrs
 import trio
 
 from fleet.clock import Clock
+from fleet.control.details import Details
+from fleet.core.memory import Cable
 from fleet.core.plan import ChargePointPlan
 from fleet.errors import ConfigurationError
 from fleet.load.config import RunConfig
@@ -69,6 +71,14 @@ async def finished(keeper: StateKeeper | None) -> AsyncIterator[None]:
 def own_records(folder: Folder | None) -> Path | None:
     """Where a run's own CSMS has its records: it goes on with them when the run does."""
     return None if folder is None else folder.path / RECORDS
+
+
+def show_cables(keeper: StateKeeper, details: Details) -> None:
+    """Let the details show the cables that the earlier run left in: nobody plugs them in again."""
+    for charge_point_id, returned in keeper.returned.items():
+        for number, connector in enumerate(returned.memory.connectors, 1):
+            if connector.cable is Cable.PLUGGED:
+                details.found_plugged(charge_point_id, number)
 
 
 def tell(keeper: StateKeeper, observing: Observing) -> str:

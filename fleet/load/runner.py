@@ -25,7 +25,17 @@ from fleet.load.drivers import Drivers
 from fleet.load.driving import Driving
 from fleet.load.ending import Ending
 from fleet.load.faulting import Faulting
-from fleet.load.keeping import finished, opened, own_records, records_before, records_of, resumed, strays, tell
+from fleet.load.keeping import (
+    finished,
+    opened,
+    own_records,
+    records_before,
+    records_of,
+    resumed,
+    show_cables,
+    strays,
+    tell,
+)
 from fleet.load.links import WebSocketLinks
 from fleet.load.objectives import until_hopeless
 from fleet.load.observing import Observing
@@ -222,6 +232,7 @@ async def _run(
             )
             if keeper is not None:
                 manner.say(f"fleet: {tell(keeper, observing)}")
+                show_cables(keeper, plant.details)
                 everything.start_soon(keeper.run, partial(_stop_unkept, running, living.cancel_scope))
             everything.start_soon(ending.cancel_at_once, living.cancel_scope)
             everything.start_soon(observing.watch)

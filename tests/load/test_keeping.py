@@ -7,9 +7,11 @@ import pytest
 import trio
 
 from fleet.clock import Clock
-from fleet.core.memory import ChargePointMemory
+from fleet.control.details import Details
+from fleet.core.memory import Cable, ChargePointMemory
+from fleet.core.reports import CableChanged
 from fleet.load.config import GroupConfig, RunConfig
-from fleet.load.keeping import records_before, strays
+from fleet.load.keeping import records_before, show_cables, strays
 from fleet.load.planning import plans
 from fleet.ocpp.outbox import Outgoing
 from fleet.state.codec import SCHEMA
@@ -85,6 +87,19 @@ async def test_a_fleet_that_has_no_pattern_to_grow_by_finds_them_too(tmp_path: P
     fleet = config("ONE", 1)
     keeper = await keeper_after(tmp_path, fleet, ONE=(2, True, False), Extra=(1, True, False))
     assert [plan.id for plan in strays(keeper, fleet, plans(fleet))] == ["Extra"]
+    await keeper.finish()
+
+
+async def test_the_cables_that_an_earlier_run_left_in_are_shown(tmp_path: Path) -> None:
+    fleet, details = config(), Details()
+    keeper = await keeper_after(tmp_path, fleet, CP01=(2, True, False), CP02=(2, False, False))
+    for name, number in (("CP01", 2), ("CP02", 1)):
+        keeper.returned[name].memory.connectors[number - 1].cable = Cable.PLUGGED
+    show_cables(keeper, details)
+    plugged = [(name, number) for name in ("CP01", "CP02") for number in (1, 2) if details.of(name, number, 0).plugged]
+    assert plugged == [("CP01", 2), ("CP02", 1)]
+    details.report("CP01", CableChanged(2, 1.0, False))
+    assert not details.of("CP01", 2, 0).plugged
     await keeper.finish()
 
 
