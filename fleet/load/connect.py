@@ -27,6 +27,7 @@ from fleet.load.settings import read_duration, read_seed, read_url, text, whole
 DEFAULT_ID = "CP001"
 DEFAULT_URL = "ws://localhost:8080/ocpp/{id}"
 DEFAULT_CONNECTORS = 2
+DEFAULT_GRACE_S = 30.0
 MENU_FINISHING_S = 2.0
 BACKOFF_MAX_S = 3.0
 _ID_LENGTH_MAX = 255
@@ -60,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long it stays Finishing before a cable that stays in counts as Preparing again (default: 2s if "
         "--interactive, otherwise until somebody does something)",
     )
+    add(
+        "--grace",
+        type=flag(read_duration, float),
+        default=DEFAULT_GRACE_S,
+        metavar="TIME",
+        help="how long it may take to leave at the end, where something is still undelivered (default: 30s)",
+    )
     add("--interactive", action="store_true", help="with a menu and a shell to tell it what to do")
     add("--verbose", action="store_true", help="log every OCPP message and how connections come about")
     add("--log-level", choices=LEVELS, default="info", help="from which level on to log (default: %(default)s)")
@@ -85,6 +93,7 @@ def resolve(args: argparse.Namespace) -> RunConfig:
         finishing_s = MENU_FINISHING_S if args.interactive else math.inf
     config = RunConfig(
         seed=args.seed,
+        grace_s=args.grace,
         csms=CsmsConfig(url=url_template(args.url, args.id), backoff_max_s=BACKOFF_MAX_S, **_security(args)),
         charge_points=(
             GroupConfig(

@@ -7,6 +7,7 @@ import pytest
 
 from fleet.errors import ConfigurationError
 from fleet.link.endpoint import endpoint_url
+from fleet.load.config import RunConfig
 from fleet.load.connect import add_arguments, resolve, url_template
 from fleet.load.planning import plans
 
@@ -53,6 +54,11 @@ def test_at_its_menu_a_cable_that_stays_in_counts_as_preparing_after_two_seconds
 def test_driven_by_a_tool_it_is_finishing_until_somebody_does_something() -> None:
     (plan,) = plans(resolve(parsed()))
     assert {connector.finishing_s for connector in plan.connectors} == {math.inf}
+
+
+def test_how_long_it_may_take_to_leave_is_for_whoever_runs_it_to_say() -> None:
+    assert resolve(parsed()).grace_s == RunConfig().grace_s
+    assert resolve(parsed("--grace", "2s")).grace_s == 2
 
 
 def test_it_comes_back_within_seconds_however_long_its_csms_was_away() -> None:
