@@ -17,12 +17,13 @@ import trio
 from fleet.actors.mailbox import Address, MailboxClosed, MailboxFull
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
 from fleet.core.delivery_reports import OutboxChanged
-from fleet.core.effects import Answer, Effect, LinkOrder, Observe, SendFrame, UseCredentials
+from fleet.core.effects import Answer, CloseLink, Effect, LinkOrder, Observe, SendFrame, UseCredentials
 from fleet.core.memory import ChargePointMemory
 from fleet.core.plan import ChargePointPlan
 from fleet.core.reports import CallSettled, ConnectFailed, FrameReceived, LinkDown, MeterSampled
 
 _CALL = "[2,"
+_COME_BACK = CloseLink()
 HELD_MAX = 256
 """More than a mailbox of the link would take, too."""
 OUTBOX_ONLY = frozenset({"MeterValues", "Heartbeat", "StatusNotification"})
@@ -80,12 +81,13 @@ class Gate:
     def tell(self, order: LinkOrder) -> None:
         """As a link's address takes it, and raises; the order of orders stays as it is.
 
-        Only frames tell anybody anything, so that nothing but frames makes others wait.
+        Only frames tell anybody anything, and a connection that is closed to come back with other credentials: so
+        nothing but these makes others wait.
         """
         if self._overrun or len(self._held) >= HELD_MAX:
             raise MailboxFull
-        frame = isinstance(order, str)
-        if not self._held and not self._taken and (self._page.written or not frame):
+        tells = isinstance(order, str) or order == _COME_BACK
+        if not self._held and not self._taken and (self._page.written or not tells):
             self._link.tell(order)
             self._sent(order)
             return

@@ -18,9 +18,11 @@ from fleet.commands.vocabulary import PlugIn, SendHeartbeat, SetConfiguration, S
 from fleet.core.credentials import Credentials
 from fleet.core.effects import CloseLink, LinkOrder, OpenLink, SetPingInterval, UseCredentials
 from fleet.core.instructions import Instruct
+from fleet.core.plan import SecurityPlan
 from fleet.core.reports import (
     CallSettled,
     ConnectFailed,
+    CredentialsSettled,
     FrameReceived,
     LinkDown,
     MeterSampled,
@@ -137,6 +139,24 @@ async def test_other_orders_wait_for_nothing_but_the_frames_before_them() -> Non
     assert w.there == []
     w.page.write()
     assert w.there == [ANSWER, credentials, close, "[3, next]"]
+
+
+async def test_nobody_comes_back_with_credentials_that_a_kill_would_have_it_forget(
+    autojump_clock: Any, tmp_path: Path
+) -> None:
+    slow_s = 0.0
+    disk = Disk(lambda: slow_s)
+    security = SecurityPlan(1, frozenset({0, 1}), has_password=True)
+    keys = {**QUIET, "SecurityProfile": "1"}
+    async with kept(tmp_path / "state", disk=disk, configuration=keys, security=security) as here:
+        w = here.world
+        await w.booted()
+        slow_s = 60.0
+        told_at = trio.current_time()
+        assert await w.do("CP1", SetConfiguration("AuthorizationKey", "the-new-password-2")) is None
+        await w.until(lambda: w.reported(CredentialsSettled))
+        assert trio.current_time() - told_at > 60
+        assert w.central.connects == 2
 
 
 @pytest.mark.parametrize("taken", [False, True])
