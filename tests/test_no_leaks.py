@@ -84,8 +84,9 @@ async def test_no_secret_is_in_anything_that_comes_out(tmp_path: Path) -> None:
             ]
             run = partial(trio.run_process, command, stdin=PIPE, stdout=PIPE, stderr=PIPE, check=False)
             process: trio.Process = await nursery.start(run)
-            nursery.start_soon(_read, process.stdout, out)
-            nursery.start_soon(_read, process.stderr, out)
+            ended: list[trio.abc.ReceiveStream] = []
+            nursery.start_soon(_read, process.stdout, out, ended)
+            nursery.start_soon(_read, process.stderr, out, ended)
             await _until(lambda: CP in server.connected)
             assert process.stdin is not None
             for line in LINES:
@@ -96,8 +97,8 @@ async def test_no_secret_is_in_anything_that_comes_out(tmp_path: Path) -> None:
             address = next(word for word in said.split() if word.startswith("http://") and "/metrics" in word)
             metrics = await trio.to_thread.run_sync(_get, address)
             process.terminate()
-            await process.wait()
-            await trio.sleep(0.2)
+            # To the last word of both.
+            await _until(lambda: len(ended) == 2)
             nursery.cancel_scope.cancel()
     files = [trace, *(path for path in report.rglob("*") if path.is_file())]
     left = {path.name: path.read_text() for path in files} | {"metrics": metrics, "output": b"".join(out).decode()}
@@ -147,9 +148,10 @@ async def _until(true: Callable[[], bool]) -> None:
         await trio.sleep(0.02)
 
 
-async def _read(stream: trio.abc.ReceiveStream, out: list[bytes]) -> None:
+async def _read(stream: trio.abc.ReceiveStream, out: list[bytes], ended: list[trio.abc.ReceiveStream]) -> None:
     while chunk := await stream.receive_some():
         out.append(bytes(chunk))
+    ended.append(stream)
 
 
 def _get(address: str) -> str:
