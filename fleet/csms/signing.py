@@ -5,8 +5,15 @@ sent it when it is signed. The authority is the root of a test PKI, whose key li
 what signs, for which a central system that never has to need not wait.
 """
 
+from typing import TYPE_CHECKING
+
+import attrs
+
 from fleet.errors import ConfigurationError
 from fleet.pki.layout import Layout
+
+if TYPE_CHECKING:
+    from fleet.pki.authority import Authority
 
 VALID_DAYS = 365
 
@@ -21,10 +28,14 @@ class Signer:
             self._certificate = layout.root.read_bytes()
         except OSError as error:
             raise ConfigurationError(f"can't use {error.filename}: {error.strerror or error}") from None
+        self._authority: Authority | None = None
 
     def __call__(self, charge_point: str, request: str) -> str:
         """The certificate (PEM) for this signing request; ValueError says in one line why there is none."""
         from fleet.pki.authority import Authority, Identity, Validity
 
-        authority = Authority.of(Identity(self._certificate, self._key), Validity.of_days(VALID_DAYS))
-        return authority.grant(charge_point, request).decode()
+        validity = Validity.of_days(VALID_DAYS)
+        if self._authority is None:
+            # To read an RSA key takes far longer than to sign with it.
+            self._authority = Authority.of(Identity(self._certificate, self._key), validity)
+        return attrs.evolve(self._authority, validity=validity).grant(charge_point, request).decode()
