@@ -2,8 +2,8 @@
 
 The profiles lie in the charge point's memory, `composition` says what each connector may draw, and here is who tells
 the connectors: whenever a profile comes or goes, a transaction starts or ends, a connector begins or stops to want
-power, the charge point's clock is set, and at the instant at which a limit changes by time alone. That instant is a
-deadline like any other; between two of them nothing is computed.
+power, its car can take more or less, the charge point's clock is set, and at the instant at which a limit changes by
+time alone. That instant is a deadline like any other; between two of them nothing is computed.
 
 A connector on which nothing charges is told too: what it would have if a transaction began now. So a transaction
 begins with the power that it may have, and does not have to be held back afterwards. The profile of a
