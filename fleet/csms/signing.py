@@ -5,6 +5,7 @@ sent it when it is signed. The authority is the root of a test PKI, whose key li
 what signs, for which a central system that never has to need not wait.
 """
 
+import ssl
 from typing import TYPE_CHECKING
 
 import attrs
@@ -22,10 +23,15 @@ class Signer:
     """Signs with the root in this folder; loaded when it is needed first."""
 
     def __init__(self, layout: Layout) -> None:
-        """Raises ConfigurationError where the key can't be read."""
+        """Raises ConfigurationError where the key can't be read, or isn't that of the root."""
         try:
             self._key = layout.root_key.read_bytes()
             self._certificate = layout.root.read_bytes()
+            # What is wrong with them is no fault of who asks for a certificate later. This library is there already.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(layout.root, layout.root_key, lambda: b"")
+        except ssl.SSLError as error:
+            why = (error.reason or str(error)).replace("_", " ").lower()
+            raise ConfigurationError(f"can't sign with {layout.root} and key {layout.root_key}: {why}") from None
         except OSError as error:
             raise ConfigurationError(f"can't use {error.filename}: {error.strerror or error}") from None
         self._authority: Authority | None = None

@@ -71,6 +71,10 @@ def test_a_root_and_a_key_that_do_not_fit_sign_nothing(tmp_path: Path) -> None:
     for key, told in ((other.root_key.read_bytes(), "not that of its certificate"), (b"no key", "expected a root")):
         with pytest.raises(ValueError, match=told):
             Authority.of(Identity(root.root.read_bytes(), key), Validity.of_days(1))
+    for key, told in ((other.root_key.read_bytes(), "key values mismatch"), (b"no key", "")):
+        root.root_key.write_bytes(key)
+        with pytest.raises(ConfigurationError, match=rf"^can't sign with .*root\.pem and key .*root\.key: {told}"):
+            Signer(root)
     root.root_key.unlink()
     with pytest.raises(ConfigurationError, match=r"^can't use .*root\.key: No such file or directory$"):
         Signer(root)
