@@ -25,7 +25,8 @@ def after_power_cut(
     if cut_at is not None:
         memory.power_cut(cut_at)
         for connector in memory.connectors:
-            connector.cut_at = min(cut_at, now)
+            if connector.cut_at is not None:  # by this cut, or by an earlier one that nobody was told of yet
+                connector.cut_at = min(connector.cut_at, now)
             if connector.transaction is not None:
                 connector.transaction.started_at = min(connector.transaction.started_at, now)
     memory.away = False

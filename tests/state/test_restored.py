@@ -47,6 +47,14 @@ def test_who_had_no_power_any_more_did_not_lose_it_again() -> None:
     assert memory.connectors[0].meter.reading_wh(5000.0) == 50
 
 
+def test_who_is_killed_again_before_it_could_stop_its_transaction_lost_its_power_the_first_time() -> None:
+    memory = charging()
+    after_power_cut(memory, cut_at=100.0, now=200.0, run=2)
+    after_power_cut(memory, cut_at=210.0, now=300.0, run=3)
+    assert memory.connectors[0].cut_at == 100.0
+    assert memory.connectors[0].meter.reading_wh(300.0) == 100
+
+
 def test_a_wall_clock_that_was_put_back_lets_no_meter_fall_and_nothing_wait_until_then() -> None:
     """The run was alive at 1000 s of this process's clock, and it is 10 s now."""
     memory = charging(since=900.0)
