@@ -34,7 +34,7 @@ def charge_point_lines(board: Board, started_at: float | None) -> Iterator[str]:
         accepted,
         f"{format_count(board.connectors)} connectors",
     )
-    yield _line("at the end", ended)
+    yield _line("now", ended)
     yield _line("connects", format_count(board.connects), _tallied("lost", board.disconnects))
     if board.connect_failures:
         yield _line("failed connects", _tallied("", board.connect_failures))

@@ -35,7 +35,7 @@ def test_a_quiet_fleet_reads_as_a_quiet_fleet() -> None:
     )
     assert list(charge_point_lines(board, 100.0)) == [
         "  charge points ..... 1 of 2 connected, 1 accepted (the last after 2.5s), 4 connectors",
-        "  at the end ........ 1 starting, 1 drained",
+        "  now ............... 1 starting, 1 drained",
         "  connects .......... 1",
     ]
     assert list(message_lines(board, 30.0)) == [
