@@ -173,6 +173,7 @@ _LINES: dict[type, tuple[int, Callable[[Any], str]]] = {
     reports.LinkMended: (logging.INFO, lambda report: f"network mended: {report.fault}"),
     reports.PowerLimited: (logging.INFO, _limited),
     reports.RequestRefused: (logging.INFO, lambda report: f"{report.action} refused: {report.reason}"),
+    reports.ErrandUndone: (logging.WARNING, lambda report: f"{report.errand} failed: {report.reason}"),
     reports.Drained: (logging.INFO, lambda report: f"drained, {report.undelivered} messages undelivered"),
 }
 

@@ -344,6 +344,15 @@ class RequestRefused:
 
 
 @frozen
+class ErrandUndone:
+    """What the CSMS had sent for or asked after came to nothing, this time; `reason` is for people, without secrets."""
+
+    errand: str
+    reason: str
+    at: float
+
+
+@frozen
 class LinkImpaired:
     """Something goes wrong on the link by order, in a share `probability` of the cases; None for `for_s` has no end."""
 
@@ -408,5 +417,6 @@ ChargePointReport = (
     | LinkMended
     | PowerLimited
     | RequestRefused
+    | ErrandUndone
 )
 ObservedReport = ConnectorReport | LinkUp | LinkDown | ConnectFailed | ChargePointReport | FrameReport

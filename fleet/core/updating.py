@@ -19,6 +19,7 @@ from fleet.core.errands import JudgeSigner, Outcome, Undone, Why
 from fleet.core.firmware import Activate, Alarm, Begin, PutBack, Step, TakeOut, Tell, Update, Wanted
 from fleet.core.memory import UpdateMemory
 from fleet.core.notices import Notice, NoticeKind
+from fleet.core.reports import ErrandUndone
 from fleet.words import Availability, ConnectorStatus, FirmwareStatus
 from fleet.words.security import CertificateUse, SecurityEvent, SignedFirmwareAnswer
 
@@ -173,6 +174,9 @@ def _take(charge_point: ChargePoint, update: Update, steps: list[Step], now: flo
 
 
 def _errand_ended(charge_point: ChargePoint, update: Update, outcome: Outcome, now: float) -> None:
+    if isinstance(outcome, Undone):
+        errand = "download of firmware" if update.image is None else "check of the firmware's signature"
+        charge_point.observe(ErrandUndone(errand, outcome.detail, now))
     _take(charge_point, update, update.ended(outcome, now), now)
 
 

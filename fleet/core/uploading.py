@@ -16,6 +16,7 @@ from fleet.core import diagnostics, notices, upkeep
 from fleet.core.answers import DiagnosticsWanted, FilePlace, LogWanted
 from fleet.core.errands import Deliver, Done, Outcome, Undone, Why
 from fleet.core.notices import Notice, NoticeKind
+from fleet.core.reports import ErrandUndone
 from fleet.words import DiagnosticsStatus
 from fleet.words.security import LogKind, LogStatus, LogUploadStatus
 
@@ -98,6 +99,9 @@ def log_status(charge_point: ChargePoint) -> Said:
 
 
 def _ended(charge_point: ChargePoint, upload: Upload, outcome: Outcome, now: float) -> None:
+    if isinstance(outcome, Undone):
+        errand = "upload of diagnostics" if upload.request_id is None else "upload of a log"
+        charge_point.observe(ErrandUndone(errand, outcome.detail, now))
     if isinstance(outcome, Done):
         _tell(charge_point, upload, DiagnosticsStatus.UPLOADED, LogUploadStatus.UPLOADED, now)
     elif upload.retry(now):

@@ -8,6 +8,7 @@ import trio
 from counterparts.script import Stage, stage, utc
 
 from fleet.core.errands import Undone, Why
+from fleet.core.reports import ErrandUndone
 
 FOLDER = "ftp://uploader:secret@files.example/logs"
 STATUS, LOG_STATUS = "DiagnosticsStatusNotification", "LogStatusNotification"
@@ -57,6 +58,7 @@ async def test_tc_045_2_cs_get_diagnostics_upload_failed(autojump_clock: Any) ->
         assert "fileName" in await s.call("GetDiagnostics", {"location": FOLDER})
         said = await s.expect(*ASKED, STATUS, STATUS, quiet_s=600)
         assert statuses(said) == ["Uploading", "UploadFailed"]
+        assert [report.errand for report in s.reports if isinstance(report, ErrandUndone)] == ["upload of diagnostics"]
 
 
 async def test_tc_045_2_cs_get_diagnostics_upload_is_tried_again(autojump_clock: Any) -> None:

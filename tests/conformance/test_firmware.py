@@ -12,6 +12,7 @@ from counterparts.scripted import SILENCE
 from fleet.commands.hazards import FailInstallation
 from fleet.commands.vocabulary import PlugIn, StopTransaction, Unplug
 from fleet.core.errands import Fetch, Undone, Why
+from fleet.core.reports import ErrandUndone
 
 URL = "ftp://files.example/firmware-2.0.bin"
 FILE = b"Firmware-Version: 2.0\n\n\x7fELF"
@@ -184,6 +185,7 @@ async def test_tc_044_2_cs_firmware_update_download_failed(autojump_clock: Any) 
         await update(s)
         said = await s.expect(*ASKED, STATUS, STATUS, quiet_s=600)
         assert statuses(said) == ["Downloading", "DownloadFailed"]
+        assert [report.errand for report in s.reports if isinstance(report, ErrandUndone)] == ["download of firmware"]
         # It serves on, and takes another one.
         s.outside.files[URL] = FILE
         await update(s)

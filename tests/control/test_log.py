@@ -6,7 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.control.log import Log, logger, start_logging
-from fleet.core.reports import CredentialsSettled, IdTagRefused, PowerLimited, ProtocolViolated, RequestRefused
+from fleet.core.reports import (
+    CredentialsSettled,
+    ErrandUndone,
+    IdTagRefused,
+    PowerLimited,
+    ProtocolViolated,
+    RequestRefused,
+)
 
 
 @pytest.fixture
@@ -41,6 +48,13 @@ def test_an_id_tag_that_is_refused_is_told_with_the_reason(log: Log, capsys: pyt
     log.report("CP1", IdTagRefused(1, 1.0, "TAG2", "Blocked"))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("CP1/1 id tag TAG2 refused: Blocked")
+
+
+def test_why_a_file_was_not_moved_is_told(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    logger.setLevel(logging.INFO)
+    log.report("CP1", ErrandUndone("download of firmware", "the server answered 404 Not Found", 1.0))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("WARNING CP1 download of firmware failed: the server answered 404 Not Found")
 
 
 def test_what_limits_the_power_and_why_a_profile_was_refused_is_told(
