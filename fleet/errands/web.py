@@ -9,6 +9,7 @@ that logger is turned down, whatever the process has it at.
 
 import hashlib
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -139,6 +140,7 @@ def _unreachable(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLError):
             return "TLS failed"
         if isinstance(cause, OSError) and cause.strerror:
-            return f"no connection: {cause.strerror}"
+            # Trio puts the address into the text; the number has the system's own words. Names' errors are below 0.
+            return f"no connection: {os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror}"
         cause = cause.__cause__ or cause.__context__
     return "no connection"

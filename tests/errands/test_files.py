@@ -108,9 +108,7 @@ async def test_a_file_that_is_too_large_is_not_read_to_its_end(web: WebServer) -
 @pytest.mark.parametrize("scheme", ["http", "ftp"])
 async def test_nobody_there(errands: Errands, scheme: str) -> None:
     outcome = await errands.run(Fetch(f"{scheme}://u:s3cret@127.0.0.1:{refused_port()}/f"))
-    assert outcome == Undone(Why.UNREACHABLE, outcome.detail)  # type: ignore[union-attr]
-    assert "refused" in str(outcome)
-    assert "s3cret" not in str(outcome)
+    assert outcome == Undone(Why.UNREACHABLE, "no connection: Connection refused")
 
 
 @pytest.mark.parametrize(
