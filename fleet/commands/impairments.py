@@ -16,6 +16,9 @@ from attrs.validators import ge, gt, le, optional
 
 from fleet.commands.speech import ToChargePoint
 
+LYING_MAX = 2
+"""Connections of one charge point that lie half-open at once; of more, the oldest comes to its end."""
+
 
 class Layer(StrEnum):
     """Where a fault sits between the charge point and its CSMS."""

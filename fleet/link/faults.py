@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from fleet.commands.impairments import Direction, Impair, NetworkFault
+from fleet.commands.impairments import LYING_MAX, Direction, Impair, NetworkFault
 from fleet.core.effects import ImpairLink, MendLink
 from fleet.link.failures import Failure
 
@@ -45,8 +45,6 @@ _NO_MESSAGE_TYPE = "5"
 # Where the payload is; of a CALLERROR it is the code that has a type to be wrong.
 _PAYLOAD_AT = {"2": 3, "3": 2, "4": 2}
 
-LYING_MAX = 2
-"""Connections of one charge point that lie half-open at once; of more, the oldest comes to its end."""
 NO_SUBPROTOCOL = "ocpp0.0"
 """What the opening handshake offers where it offers the wrong thing."""
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from fleet.commands.impairments import LYING_MAX
 from fleet.errors import ConfigurationError
-from fleet.link.faults import LYING_MAX
 
 # What a run holds beside its connections: standard streams, the event loop, pipes to the embedded CSMS, records, and
 # the sockets and modules that are open for a moment.

@@ -10,11 +10,10 @@ import trio
 from attrs import evolve
 from trio_websocket import ConnectionClosed
 
-from fleet.commands.impairments import Impair, NetworkFault
+from fleet.commands.impairments import LYING_MAX, Impair, NetworkFault
 from fleet.core.effects import CloseLink, ImpairLink, MendLink, SetPingInterval
 from fleet.core.reports import ConnectFailed, FrameReceived, LinkDown, LinkUp
 from fleet.link.endpoint import Endpoint
-from fleet.link.faults import LYING_MAX
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
