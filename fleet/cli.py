@@ -169,7 +169,12 @@ def _dispatch(argv: list[str]) -> int:
         )
         if command.name == wanted:
             subparser.set_defaults(run=command.prepare(subparser))
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # The command's own help has them; argparse would name that of all commands.
+        (subparsers.choices[args.command] if args.command else parser).error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+        )
     if args.command is None:
         parser.print_help()
         return EXIT_DONE

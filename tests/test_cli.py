@@ -29,7 +29,7 @@ def command_that(fails: BaseException) -> cli.Command:
     ("argv", "complaint"),
     [
         (["walk"], "invalid choice: 'walk'"),
-        (["check", "--walk"], "unrecognized arguments: --walk"),
+        (["check", "--walk"], "unrecognized arguments: --walk (see `fleet check --help`)"),
         (["check", "--url"], "argument --url: expected one argument"),
         (["check", "--url", "host:9000"], "argument --url: bad CSMS URL"),
         (
