@@ -27,7 +27,7 @@ from fleet.state.restored import LIVES_MAX, after_power_cut, owed
 
 Elsewhere = Callable[[Callable[[Batch], None], Batch], Awaitable[None]]
 
-BATCH_S = 0.025
+BATCH_S = 0.05
 ALIVE_S = 0.5
 """So often at least it is noted that the run is alive: by so much at most a power cut is dated too early."""
 AT_ONCE_MAX = 200

@@ -73,7 +73,7 @@ async def test_what_changes_at_once_is_one_batch_and_batches_keep_a_distance(
     for page in pages:
         page.changed()
     for _ in range(100):
-        await trio.sleep(0.001)
+        await trio.sleep(4 * BATCH_S / 100)
         pages[0].changed()
         pages[0]._memory.incarnation += 1
     await trio.sleep(1)
