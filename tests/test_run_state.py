@@ -223,6 +223,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
         return subprocess.run(["mount", *arguments], capture_output=True, check=False)
 
     if not shutil.which("mount") or mount("-t", "tmpfs", "-o", f"size={FULL_AT_BYTES}", "tmpfs", str(place)).returncode:
+        # Whoever may not has the same by RLIMIT_FSIZE, in the test beside this one.
         pytest.skip("nobody but root may mount a small disk")
     yield lambda size: mount("-o", f"remount,size={size}", str(place)).check_returncode()
     subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 import trio
 from attrs import Factory, define
 
-from fleet.actors.connector import OF_TRANSACTIONS, run_connector
+from fleet.actors.connector import OF_TRANSACTIONS, nobody_writes, run_connector
 from fleet.actors.keeping import Gate, Page, heed, settled
 from fleet.actors.mailbox import Address, Mailbox, MailboxFull
 from fleet.core.charge_point import ChargePoint, ChargePointMessage
@@ -122,7 +122,7 @@ async def run_charge_point(life: Life) -> Restart | Finish:
     link_ended = trio.Event()
     unheard, memory.unheard = memory.unheard, []
     undelivered: list[ConnectorReport] = []
-    changed = _nothing_kept
+    changed = nobody_writes
     if life.page is not None:
         changed = life.page.changed
         life.gate = Gate(life.page, link_mailbox.address, machine, partial(_observe_frame, life))
@@ -157,10 +157,6 @@ async def run_charge_point(life: Life) -> Restart | Finish:
     finally:
         _observe_leftovers(life, undelivered)
     return ending
-
-
-def _nothing_kept() -> None:
-    """The memory is only in memory."""
 
 
 def _observe_leftovers(life: Life, undelivered: Sequence[ConnectorReport]) -> None:

@@ -15,7 +15,7 @@ OF_TRANSACTIONS = (TransactionStarted, TransactionStopped, MeterSampled)
 """Reports that the charge point owes the CSMS a message for."""
 
 
-def _nobody_writes() -> None:
+def nobody_writes() -> None:
     """The memory is only in memory."""
 
 
@@ -26,7 +26,7 @@ async def run_connector(
     undelivered: list[ConnectorReport],
     interrupted: StopReason,
     unheard: list[ConnectorReport] | None = None,
-    changed: Callable[[], None] = _nobody_writes,
+    changed: Callable[[], None] = nobody_writes,
 ) -> None:
     """Serve one connector until cancelled. A transaction left over from the last life is stopped as `interrupted`.
 

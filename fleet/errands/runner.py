@@ -125,7 +125,10 @@ class Errands:
 
     @asynccontextmanager
     async def _web(self, roots: Roots = ()) -> AsyncIterator[Any]:
-        """The client that trusts these roots too; what there is no room to keep is closed afterwards."""
+        """The client that trusts these roots too; what there is no room to keep is closed afterwards.
+
+        Its module is loaded late, and so without types.
+        """
         module = await self._load("fleet.errands.web")
         web = self._webs.get(roots)
         if web is None:

@@ -136,11 +136,6 @@ class Exchange:
         return self._flight is not None
 
     @property
-    def asking(self) -> str | None:
-        """The action of the CALL that is not answered yet."""
-        return None if self._flight is None else self._flight.outgoing.action
-
-    @property
     def waiting(self) -> int:
         """How many transaction messages the CSMS has not acknowledged."""
         return len(self._outbox.messages)

@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import attrs
 import orjson
 from cattrs import Converter
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.orjson import configure_converter
 
@@ -37,7 +37,6 @@ Context = TransactionStarted | TransactionStopped | None
 _TYPE = "type"
 _BROKEN = (
     BaseValidationError,
-    ForbiddenExtraKeysError,
     AttributeError,
     KeyError,
     TypeError,
@@ -62,7 +61,7 @@ class Codec:
 
     def __init__(self, offset_s: float) -> None:
         self._offset_s = offset_s
-        self._converter = converter = Converter(forbid_extra_keys=True)
+        self._converter = converter = Converter()
         configure_converter(converter)
         converter.register_unstructure_hook(float, _write_number)
         converter.register_structure_hook(float, _read_number)
@@ -113,15 +112,14 @@ class Codec:
         if cls is Outgoing:
             overrides["payload"] = override(struct_hook=_read_payload)
             overrides["context"] = override(
-                struct_hook=lambda value, _: self._converter.structure(value, Context)  # type: ignore[arg-type]
+                struct_hook=lambda value, _: self._converter.structure(value, Context)  # type: ignore[arg-type]  # a union
             )
         read: Callable[[Any, Any], Any] = make_dict_structure_fn(
             cls,
             self._converter,
             _cattrs_include_init_false=True,
-            _cattrs_forbid_extra_keys=True,
             _cattrs_detailed_validation=False,
-            **overrides,  # type: ignore[arg-type]
+            **overrides,  # type: ignore[arg-type]  # as above
         )
         names = {each.name for each in attrs.fields(cls)}
 
